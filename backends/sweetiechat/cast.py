@@ -1,0 +1,90 @@
+"""The three models of a dialogue, how to speak to each, and whether they can hold it at all."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from backends.common.language import Decoding, LanguageModel, open_model
+from backends.sweetiechat.crisis import CrisisRules, load_rules
+from backends.sweetiechat.objects import Language, Role
+from backends.sweetiechat.requests import TalkSettings
+from backends.sweetiechat.wording import Voice, Wording, load_wording, voice_of
+from workbench.contract import Context, UserError
+
+Opener = Callable[[Context, str], LanguageModel]
+NAMES = {"en": "English", "zh": "Chinese"}
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Models by role, with what every step needs. ``nulls`` keeps the counselor's scores of an empty history,
+    which are the same for every dialogue of one strategy set, so that they are computed once."""
+
+    models: Mapping[Role, LanguageModel]
+    references: Mapping[Role, str]
+    settings: TalkSettings
+    wording: Wording
+    crisis: CrisisRules
+    generator: Callable[[int], random.Random]
+    nulls: dict[str, list[float]] = field(default_factory=dict)
+
+    def voice(self, role: Role) -> Voice:
+        """How to speak to the model of a role."""
+        return voice_of(self.models[role].card)
+
+    def decoding(self, seed: int, **changes: object) -> Decoding:
+        """The request's decoding with this seed; ``changes`` override fields."""
+        s = self.settings
+        values: dict[str, object] = {
+            "max_new_tokens": s.max_new_tokens, "min_new_tokens": s.min_new_tokens, "temperature": s.temperature,
+            "top_p": s.top_p, "top_k": s.top_k, "repetition_penalty": s.repetition_penalty,
+            "no_repeat_ngram": s.no_repeat_ngram, "seed": seed}
+        return Decoding(**{**values, **changes})  # type: ignore[arg-type]
+
+    def named(self) -> dict[str, str]:
+        """References by role, as a dialogue keeps them."""
+        return {str(role): reference for role, reference in self.references.items()}
+
+    def can_score(self, role: Role) -> bool:
+        """Whether the model of a role gives log-probabilities."""
+        return bool(self.models[role].card.get("can_score", True))
+
+
+def seed_of(*parts: object) -> int:
+    """A seed from anything that has a stable text: the same parts give the same seed on every machine."""
+    digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:6], "big")
+
+
+def open_cast(context: Context, settings: TalkSettings, roles: tuple[Role, ...], opener: Opener = open_model) -> Cast:
+    """Open the models of these roles, one line for each different reference.
+
+    Raises ``UserError`` when a model does not speak the dialogue's language.
+    """
+    references = {role: getattr(settings, f"{role}_model").strip() or context.default_model for role in roles}
+    lines: dict[str, LanguageModel] = {}
+    for role, reference in references.items():
+        if reference not in lines:
+            lines[reference] = opener(context, reference)
+        check_language(lines[reference], reference, role, settings.language)
+    models = {role: lines[reference] for role, reference in references.items()}
+    return Cast(models, references, settings, load_wording(settings.language), load_rules(), context.generator)
+
+
+def check_language(model: LanguageModel, reference: str, role: Role, language: Language) -> None:
+    """Refuse a model whose card names its languages and does not name this one."""
+    spoken = tuple(model.card.get("languages") or ())
+    if spoken and language not in spoken:
+        title = model.card.get("title") or reference
+        known = ", ".join(NAMES.get(code, code) for code in spoken)
+        raise UserError(f"{title} speaks {known} only; it cannot play the {role} in {NAMES[language]}.",
+                        advice="Choose a model that speaks the language, or change the language of the dialogue.")
+
+
+def close_cast(cast: Cast) -> None:
+    """Give every line back."""
+    for model in {id(model): model for model in cast.models.values()}.values():
+        model.close()

@@ -1,0 +1,87 @@
+"""The task ``sweetiechat.import.v1``: a file of any known format becomes a run with ``dialogues.jsonl``.
+
+The dialogues are written in one step after the whole file was read, so a run holds all that is good in the file.
+Beside them: ``skipped.jsonl`` ({where, why}), and for role cards ``cards.jsonl`` and ``scenarios.jsonl``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from backends.sweetiechat.bring import place_of
+from backends.sweetiechat.importers.reader import Imported, import_dialogues
+from backends.sweetiechat.importers.request import CorpusRequest, CorpusResult
+from backends.sweetiechat.objects import Dialogue, dialogue_to_json
+from workbench.contract import Context, Json
+from workbench.fields import to_json
+from workbench.files import dumps, write_json, write_text
+
+PROVENANCE = {"people": "real data", "model": "synthetic"}
+EVERY = 25
+
+
+def run(request: CorpusRequest, context: Context) -> CorpusResult:
+    """Read the file and write what is good in it. Raises ``UserError`` when nothing is."""
+    context.report(0, 0, "reading the file")
+
+    def cancelled(count: int) -> None:
+        if count % EVERY == 0:
+            context.report(count, request.limit, f"{count} read")
+    found = import_dialogues(locate(request.source, context), request.format, request.limit or None,
+                             request.strategy_set, request.name, cancelled)
+    folder = context.run / "artifacts"
+    folder.mkdir(exist_ok=True)
+    result = summary(found)
+    _write(context, folder / "dialogues.jsonl", "dialogues", map(dialogue_to_json, found.dialogues))
+    _write(context, folder / "skipped.jsonl", "skipped", ({"where": w, "why": why} for w, why in found.skipped))
+    if found.cards:
+        _write(context, folder / "cards.jsonl", "cards", map(to_json, found.cards))
+        _write(context, folder / "scenarios.jsonl", "scenarios", map(to_json, found.scenarios))
+    write_json(folder / "progress.json", _progress(result))
+    context.artifact("progress.json", folder / "progress.json", "progress")
+    total = result.dialogues + result.cards
+    context.report(total, total, f"{result.dialogues} dialogues, {result.cards} cards, {result.skipped} left out")
+    return result
+
+
+def locate(source: str, context: Context) -> Path:
+    """The file or folder of a request; which ones may be read is decided by ``context.resource``."""
+    return context.resource(source) if source.startswith("path:") else place_of(source, context)
+
+
+def _write(context: Context, path: Path, kind: str, values: Iterable[Json]) -> None:
+    write_text(path, "".join(f"{dumps(value)}\n" for value in values))
+    context.artifact(path.name, path, kind)
+
+
+def summary(found: Imported) -> CorpusResult:
+    """Counts of what was read. ``provenance`` is ``real data`` only when people wrote all of it."""
+    made = {PROVENANCE.get(made_by(dialogue), "") for dialogue in found.dialogues}
+    provenance = made.pop() if len(made) == 1 else ("real data" if not made and found.cards else "")
+    return CorpusResult(
+        found.format, len(found.dialogues), sum(len(d.turns) for d in found.dialogues), len(found.cards),
+        len(found.skipped), provenance,
+        _counts([*(d.language for d in found.dialogues), *(s.language for s in found.scenarios)]),
+        _counts(key for d in found.dialogues for turn in d.turns
+                for key in turn.meta.get("all_strategy", [turn.strategy] if turn.strategy else [])),
+        _counts(d.scenario.problem_type_id for d in found.dialogues))
+
+
+def made_by(dialogue: Dialogue) -> str:
+    """Who wrote a dialogue as far as it says: ``people``, ``model`` (also where any model took part) or ``unknown``."""
+    if dialogue.models:
+        return "model"
+    source = dialogue.qc.get("source")
+    return str(source.get("made_by", "unknown")) if isinstance(source, dict) else "unknown"
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())
+
+
+def _progress(result: CorpusResult) -> dict[str, Json]:
+    """The counts in the form of a generated run's ``progress.json``, for the page."""
+    return {"count": result.dialogues, "done": result.dialogues, "running": 0, "turn": 0, "tokens": 0,
+            "turns": result.turns, "stop_reasons": {"imported": result.dialogues}, "strategies": result.strategies}

@@ -1,0 +1,122 @@
+"""The requests and results of the dialogue tasks; forms, command line and records are made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from backends.sweetiechat.objects import Language
+from workbench.contract import Json, Knob, UserError
+from workbench.fields import validate
+
+MODELS, TALK, COUNSEL, WORDS = "Models", "Dialogue", "Counselor", "Decoding"
+
+
+@dataclass(frozen=True)
+class TalkSettings:
+    """What a watched dialogue and a batch of them have in common. Decoding defaults follow ESConv's script
+    (temperature 0.7, top-p 0.9, at most 40 new tokens); no-repeat-3 and the penalty are our default."""
+
+    language: Annotated[Language, Knob("Language of the dialogue", group=TALK)] = "en"
+    strategy_set: Annotated[str, Knob("esconv-8, extes-16, escot-13, or your own set as YAML text", 1, 100_000,
+                                      group=COUNSEL, widget="text")] = "esconv-8"
+    seeker_model: Annotated[str, Knob("Who plays the seeker (empty: the default model)", None, 500, group=MODELS,
+                                      widget="model")] = ""
+    counselor_model: Annotated[str, Knob("Who counsels (empty: the default model)", None, 500, group=MODELS,
+                                         widget="model")] = ""
+    supporter_model: Annotated[str, Knob("Who plays the supporter (empty: the default model)", None, 500,
+                                         group=MODELS, widget="model")] = ""
+    seeker_state: Annotated[Literal["scored", "json"], Knob(
+        "How the seeker's private state is read: scored after each turn (works with small models), or returned by "
+        "the model as JSON", group=MODELS)] = "scored"
+    min_turns: Annotated[int, Knob("The seeker may end the talk only after this many turns", 2, 200, 1,
+                                   group=TALK)] = 8
+    max_turns: Annotated[int, Knob("The talk ends at this many turns", 2, 200, 1, group=TALK)] = 24
+    stop_early: Annotated[bool, Knob("Off: only max_turns, a safety stop, the budget or Stop end the talk",
+                                     group=TALK)] = True
+    beta: Annotated[float, Knob("How much of the label's own prior is taken off its score", 0, 2, 0.05,
+                                group=COUNSEL, shown_if=("counselor", ("scored", "prompt")))] = 1.0
+    choice_temperature: Annotated[float, Knob("0 takes the best strategy; above 0 samples softmax(score / T)", 0, 5,
+                                              0.05, group=COUNSEL, shown_if=("counselor", ("scored", "prompt")))] = 0.7
+    stage_weight: Annotated[float, Knob("Bonus for strategies that fit the stage of the talk", 0, 5, 0.05,
+                                        group=COUNSEL, shown_if=("counselor", ("scored", "prompt")))] = 0.5
+    repeat_weight: Annotated[float, Knob("Penalty for each use among the last three strategies", 0, 5, 0.05,
+                                         group=COUNSEL, shown_if=("counselor", ("scored", "prompt")))] = 0.5
+    max_new_tokens: Annotated[int, Knob("Longest utterance in tokens", 8, 400, 1, group=WORDS)] = 40
+    min_new_tokens: Annotated[int, Knob("Shortest utterance in tokens", 0, 100, 1, group=WORDS)] = 6
+    temperature: Annotated[float, Knob("0 always takes the likeliest word", 0, 2, 0.05, group=WORDS)] = 0.7
+    top_p: Annotated[float, Knob("Share of probability that words are drawn from", 0.05, 1, 0.05, group=WORDS)] = 0.9
+    top_k: Annotated[int, Knob("Words to draw from (0: no limit)", 0, 1000, 1, group=WORDS)] = 0
+    repetition_penalty: Annotated[float, Knob("Above 1 makes used words less likely", 1, 2, 0.01,
+                                              group=WORDS)] = 1.05
+    no_repeat_ngram: Annotated[int, Knob("No run of this many tokens twice in an utterance or its prompt "
+                                         "(0: off)", 0, 10, 1, group=WORDS)] = 0
+    redraws: Annotated[int, Knob("How often an utterance that breaks a rule (role swapped, said before) is drawn "
+                                 "again", 0, 5, 1, group=WORDS)] = 2
+    seed: Annotated[int, Knob("Same seed, same words", 0, 2**31 - 1, 1, group=TALK)] = 0
+    budget_tokens: Annotated[int, Knob("Stop when this many new tokens were made in all (0: no limit)", 0, 10**9, 1,
+                                       group=TALK)] = 0
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.min_turns > self.max_turns:
+            raise UserError(f"min_turns is {self.min_turns} and max_turns is {self.max_turns}; "
+                            "min_turns must not be above max_turns.")
+        if self.min_new_tokens > self.max_new_tokens:
+            raise UserError(f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}; "
+                            "min_new_tokens must not be above max_new_tokens.")
+
+
+@dataclass(frozen=True)
+class DialogueRequest(TalkSettings):
+    """One dialogue that a person watches and may take part in."""
+
+    scenario: Annotated[str | dict[str, Json], Knob(
+        "A bundled scenario's id, your own situation in a few sentences, or a table of scenario fields",
+        widget="text", group=TALK)] = "sleep"
+    card: Annotated[str | dict[str, Json], Knob(
+        "A bundled card's id (empty: the scenario's first card), or a table of card fields",
+        widget="text", group=TALK)] = ""
+    counselor: Annotated[Literal["prompt", "scored", "none", "you"], Knob(
+        "How the strategy is chosen: the model writes JSON, the labels are scored, no strategy, or you choose",
+        group=COUNSEL)] = "scored"
+    human_roles: Annotated[tuple[Literal["seeker", "supporter"], ...], Knob(
+        "Roles that a person plays from the start", None, 2, group=TALK)] = ()
+    pause_after_turn: Annotated[bool, Knob("Wait for Continue after every turn", group=TALK)] = False
+
+
+@dataclass(frozen=True)
+class GenerateRequest(TalkSettings):
+    """Many dialogues, advanced together in batches; scenario and card are balanced over the problems."""
+
+    count: Annotated[int, Knob("How many dialogues", 1, 100_000, 1, group=TALK)] = 16
+    batch: Annotated[int, Knob("How many are advanced together", 1, 256, 1, group=TALK)] = 16
+    problems: Annotated[tuple[str, ...], Knob("Problem ids or categories to draw from (empty: all)", None, 200,
+                                              group=TALK)] = ()
+    counselor: Annotated[Literal["prompt", "scored", "none"], Knob(
+        "How the strategy is chosen: the model writes JSON, the labels are scored, or no strategy",
+        group=COUNSEL)] = "scored"
+
+
+@dataclass(frozen=True)
+class DialogueResult:
+    """How a watched dialogue ended; the dialogue itself is the artifact ``dialogue.json``."""
+
+    dialogue: str
+    stop_reason: str
+    turns: int
+    tokens: int
+    intensity_first: int
+    intensity_last: int
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """What a batch made; the dialogues are the artifact ``dialogues.jsonl``, one a line."""
+
+    dialogues: int
+    turns: int
+    tokens: int
+    stop_reasons: Mapping[str, int] = field(default_factory=dict)
+    strategies: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,61 @@
+"""The Dialogue tab: watch three agents hold an emotional-support dialogue, generate many, browse and export them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from panels import dialogue_act, dialogue_library, dialogue_many, dialogue_setup, dialogue_watch
+from workbench.panel import QUICK, Panel, Shell
+
+
+def build(shell: Shell) -> None:
+    """Lay out the three views and connect them by run id."""
+    run = shell.note("")
+    with gr.Tabs(elem_classes="dt-modes", selected="watch") as modes:
+        with gr.Tab(shell.label("dialogue.mode.watch"), id="watch"):
+            watch = dialogue_watch.lay_out(shell, run)
+        with gr.Tab(shell.label("dialogue.mode.many"), id="many"):
+            many = dialogue_many.lay_out(shell)
+        with gr.Tab(shell.label("dialogue.mode.library"), id="library") as shelf:
+            library = dialogue_library.lay_out(shell)
+    dialogue_setup.wire(shell, watch.form)
+    dialogue_act.wire(shell, watch)
+    dialogue_watch.wire(shell, watch)
+    dialogue_many.wire(shell, many)
+    dialogue_library.wire(shell, library, shelf)
+    shell.keep_run("dialogue", run)
+
+    def opened(run_id: str, request: gr.Request) -> Any:
+        mode, watched, generated = opening(shell, run_id, request)
+        return gr.Tabs(selected=mode), watched, generated
+
+    def again(run_id: str, request: gr.Request) -> list[Any]:
+        return [gr.Tabs(selected="watch"), *dialogue_act.refill(shell, watch, run_id, request)]
+
+    def browse(run_id: str) -> tuple[Any, str]:
+        return gr.Tabs(selected="library"), run_id
+    many.browse.click(browse, [many.run], [modes, library.filters["run"]], **QUICK)
+    shell.on_open("dialogue", opened, None, [modes, run, many.run])
+    shell.on_open("dialogue", again, None, [modes, run, watch.shown, *watch.form.inputs], verb="again")
+
+
+def opening(shell: Shell, run_id: str, request: gr.Request) -> tuple[str, str, str]:
+    """View, watched run and generated run to show: what the address names, else this visitor's latest open ones."""
+    visitor = shell.visitor(request)
+    if run_id:
+        run = shell.service.run(visitor, run_id)
+        return ("many", "", run.id) if run.task == dialogue_many.TASK else ("watch", run.id, "")
+    watched = latest(shell, visitor, dialogue_watch.TASK)
+    generated = latest(shell, visitor, dialogue_many.TASK)
+    return ("many" if generated and not watched else "watch"), watched, generated
+
+
+def latest(shell: Shell, visitor: str, task: str) -> str:
+    """This visitor's newest run of a task that has not ended."""
+    found, _ = shell.service.runs(visitor, task=task, status="active", limit=10)
+    return next((run.id for run in found if run.owner == visitor), "")
+
+
+PANEL = Panel("dialogue", "dialogue.title", 10, build)

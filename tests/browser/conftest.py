@@ -1,0 +1,92 @@
+"""One server and one headless Chromium for all browser tests; every page is sealed off from the network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pageserver import PageServer
+
+SLOW = 30_000
+"""Milliseconds that a browser step may take on a busy two-core machine."""
+PICTURES = os.environ.get("WORKBENCH_PICTURES", "")
+"""Folder for screenshots of failed tests and of the gallery; nowhere when empty."""
+
+
+def chromium() -> str | None:
+    """A Chromium of the system; Playwright's own download is not used."""
+    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
+    home = tmp_path_factory.mktemp("browser") / "home"
+    home.mkdir()
+    server = PageServer(home).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = chromium()
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+class Sealed:
+    """A browser context whose pages may talk to this machine only; what they tried beyond it is kept."""
+
+    def __init__(self, browser: Any, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, "locale": "en-US", **options})
+        self.context.set_default_timeout(SLOW)
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        self.context.route("**/*", self._route)
+
+    def _route(self, route: Any) -> None:
+        address = route.request.url
+        if address.startswith(("http://127.0.0.1:", "http://localhost:", "data:", "blob:")):
+            route.continue_()
+        else:
+            self.outside.append(address)
+            route.abort()
+
+    def open(self, address: str) -> Any:
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" and "Refused" in
+                message.text else None)
+        page.goto(address)
+        page.wait_for_selector("#wb-tabs")
+        page.wait_for_selector("#wb-strip .wb-cell >> nth=2")
+        return page
+
+
+@pytest.fixture
+def sealed(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Sealed]]:
+    """Make sealed contexts (one is one visitor); at the end none may have reached outside or thrown an error."""
+    made: list[Sealed] = []
+
+    def make(**options: Any) -> Sealed:
+        made.append(Sealed(browser, **options))
+        return made[-1]
+    yield make
+    for number, one in enumerate(made):
+        if PICTURES and one.context.pages:
+            folder = Path(PICTURES)
+            folder.mkdir(parents=True, exist_ok=True)
+            one.context.pages[-1].screenshot(path=folder / f"{request.node.name[:60]}-{number}.png", full_page=True)
+        one.context.close()
+    assert not [address for one in made for address in one.outside]
+    assert not [error for one in made for error in one.errors]

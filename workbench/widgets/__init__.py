@@ -1,0 +1,1 @@
+"""Own components: functions from plain values to HTML, shared by every tab."""
