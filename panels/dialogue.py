@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gradio as gr
 
 from panels import dialogue_act, dialogue_library, dialogue_many, dialogue_setup, dialogue_watch
+from workbench.contract import TERMINAL, UserError
 from workbench.panel import QUICK, Panel, Shell
+
+RECENT = 15 * 60.0
+"""Seconds for which an ended dialogue is shown again to somebody who opens the page anew (our default)."""
 
 
 def build(shell: Shell) -> None:
@@ -42,20 +47,25 @@ def build(shell: Shell) -> None:
 
 
 def opening(shell: Shell, run_id: str, request: gr.Request) -> tuple[str, str, str]:
-    """View, watched run and generated run to show: what the address names, else this visitor's latest open ones."""
+    """View, watched run and generated run to show: what the address names, else this visitor's latest ones."""
     visitor = shell.visitor(request)
     if run_id:
-        run = shell.service.run(visitor, run_id)
-        return ("many", "", run.id) if run.task == dialogue_many.TASK else ("watch", run.id, "")
+        try:
+            many = shell.service.run(visitor, run_id).task == dialogue_many.TASK
+        except UserError:
+            many = False  # the watch view says that there is no such run
+        return ("many", "", run_id) if many else ("watch", run_id, "")
     watched = latest(shell, visitor, dialogue_watch.TASK)
     generated = latest(shell, visitor, dialogue_many.TASK)
     return ("many" if generated and not watched else "watch"), watched, generated
 
 
 def latest(shell: Shell, visitor: str, task: str) -> str:
-    """This visitor's newest run of a task that has not ended."""
-    found, _ = shell.service.runs(visitor, task=task, status="active", limit=10)
-    return next((run.id for run in found if run.owner == visitor), "")
+    """This visitor's newest run of a task that goes on, or that ended a moment ago while nobody was looking."""
+    found, _ = shell.service.runs(visitor, task=task, limit=10)
+    since = time.time() - RECENT
+    return next((run.id for run in found if run.owner == visitor
+                 and (run.status not in TERMINAL or (run.finished or 0.0) > since)), "")
 
 
 PANEL = Panel("dialogue", "dialogue.title", 10, build)

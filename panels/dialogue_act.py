@@ -104,9 +104,9 @@ def wire(shell: Shell, watch: Watch) -> None:
     buttons["new"].click(lambda: ("", str(WINDOW)), None, fresh, **QUICK)
     def again(run_id: str, request: gr.Request) -> list[Any]:
         return refill(shell, watch, run_id, request)
-    buttons["again"].click(shell.guard(again), [run], [*fresh, *form.inputs], **QUICK)
+    buttons["again"].click(shell.guard(again), [run], [*fresh, *form.inputs], **QUEUED)
     for name in ("pause", "continue", "stop"):
-        buttons[name].click(shell.guard(_bound(press, name)), [run], None, **QUICK)
+        buttons[name].click(shell.guard(_bound(press, name)), [run], None, **QUEUED)
     _wire_roles(shell, watch)
     _wire_editor(shell, watch)
     desk_view.wire(shell, run, watch.shown, watch.html["turns"], watch.desk)
@@ -133,9 +133,9 @@ def _wire_roles(shell: Shell, watch: Watch) -> None:
         held = set(dialogue_of(shell, shell.visitor(request), run_id).get("held") or ())
         for role in sorted(set(wanted) ^ held):
             act(shell, request, run_id, {"do": "take" if role in wanted else "release", "role": role})
-    watch.buttons["say"].click(shell.guard(speak), [watch.run, watch.say_text], [watch.say_text], **QUICK)
-    watch.html["choose"].select(shell.guard(choose), [watch.run], None, **QUICK)
-    watch.roles.input(shell.guard(take), [watch.run, watch.roles], None, **QUICK)
+    watch.buttons["say"].click(shell.guard(speak), [watch.run, watch.say_text], [watch.say_text], **QUEUED)
+    watch.html["choose"].select(shell.guard(choose), [watch.run], None, **QUEUED)
+    watch.roles.input(shell.guard(take), [watch.run, watch.roles], None, **QUEUED)
 
 
 def _wire_editor(shell: Shell, watch: Watch) -> None:
@@ -148,4 +148,4 @@ def _wire_editor(shell: Shell, watch: Watch) -> None:
                                      "keep_rest": bool(keep_rest)})
         return gr.update(visible=False)
     inputs = [watch.run, desk.place, desk.text, desk.keep_rest]
-    desk.save.click(shell.guard(save), inputs, [desk.editor], **QUICK)
+    desk.save.click(shell.guard(save), inputs, [desk.editor], **QUEUED)

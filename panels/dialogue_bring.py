@@ -14,7 +14,7 @@ from panels import dialogue_models as models
 from panels.dialogue_form import MODEL_ROLES, Form
 from workbench import hub
 from workbench.contract import TERMINAL, Json, UserError
-from workbench.panel import QUICK, Shell
+from workbench.panel import QUEUED, QUICK, Shell
 
 PICKERS = ("model", *(f"{role}_model" for role in MODEL_ROLES))
 
@@ -34,9 +34,9 @@ def wire(shell: Shell, form: Form) -> None:
 
     def follow(run_id: str, request: gr.Request) -> tuple[Any, Any]:
         return progress(shell, run_id, request)
-    gr.on(None, shell.guard(describe), [language, *pickers, run], note, **QUICK)
+    gr.on(None, shell.guard(describe), [language, *pickers, run], note, **QUEUED)
     for button in (form.buttons["accept"], form.buttons["fetch"]):
-        button.click(shell.guard(bring), pickers, [run], **QUICK)
+        button.click(shell.guard(bring), pickers, [run], **QUEUED)
     shell.on_poll(follow, [run], [form.pickers["fetching"], run])
 
 
@@ -48,7 +48,7 @@ def wire_choices(shell: Shell, language: Component, pickers: Sequence[Component]
     def first(request: gr.Request) -> list[Any]:
         return offered(shell, shell.lang(request), "en", [""] * len(PICKERS))
     gr.on(None, shell.guard(first), None, list(pickers), **QUICK)
-    language.change(shell.guard(offer), [language, *pickers], list(pickers), **QUICK)
+    language.change(shell.guard(offer), [language, *pickers], list(pickers), **QUEUED)
 
 
 def offered(shell: Shell, lang: str, language: str, chosen: Sequence[str]) -> list[Any]:

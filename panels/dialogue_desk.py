@@ -12,7 +12,7 @@ import gradio as gr
 from panels import dialogue_prompts
 from panels.dialogue_form import pane
 from workbench.contract import Json, UserError
-from workbench.panel import QUICK, Shell
+from workbench.panel import QUEUED, QUICK, Shell
 from workbench.widgets import prompts
 from workbench.widgets.transcript import WINDOW
 
@@ -54,6 +54,7 @@ def wire(shell: Shell, run: gr.Textbox, shown: gr.Textbox, turns: gr.HTML, desk:
         if action == "earlier":
             return [str(int(count or WINDOW) + WINDOW), *[gr.skip()] * 5]
         dialogue = shell.service.read_artifact(shell.visitor(request), run_id, "dialogue.json")
+        dialogue = dialogue if isinstance(dialogue, Mapping) else {}
         turn = turn_at(dialogue, place)
         if action == "edit":
             return [gr.skip(), place, turn["text"], gr.update(visible=True), gr.update(visible=False), gr.skip()]
@@ -61,7 +62,7 @@ def wire(shell: Shell, run: gr.Textbox, shown: gr.Textbox, turns: gr.HTML, desk:
         html = prompts.role_views(made, dialogue, int(place), partial(shell.t, shell.lang(request)))
         return [*[gr.skip()] * 3, gr.update(visible=False), gr.update(visible=True), html]
     outputs = [shown, desk.place, desk.text, desk.editor, desk.viewer, desk.views]
-    turns.select(shell.guard(press), [run, shown], outputs, **QUICK)
+    turns.select(shell.guard(press), [run, shown], outputs, **QUEUED)
     for button, group in ((desk.cancel, desk.editor), (desk.close, desk.viewer)):
         button.click(lambda: gr.update(visible=False), None, [group], **QUICK)
 

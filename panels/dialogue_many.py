@@ -128,11 +128,11 @@ def wire(shell: Shell, many: Many) -> None:
     def look(run_id: str, sent: str, request: gr.Request) -> Any:
         return tick(shell, run_id, sent, request)
     gr.on(None, names_of, None, [many.fields["problems"]], **QUICK)
-    gr.on(None, shell.guard(draw), [language, *models_of], [many.note], **QUICK)
+    gr.on(None, shell.guard(draw), [language, *models_of], [many.note], **QUEUED)
     many.start.click(shell.guard(begin), [many.fields[name] for name in names], [many.run], **QUEUED)
     many.example.click(shell.guard(begin_example), None, [many.run], **QUEUED)
-    many.stop.click(shell.guard(stop), [many.run], None, **QUICK)
-    many.go_on.click(shell.guard(proceed), [many.run], None, **QUICK)
+    many.stop.click(shell.guard(stop), [many.run], None, **QUEUED)
+    many.go_on.click(shell.guard(proceed), [many.run], None, **QUEUED)
     shell.on_poll(look, [many.run, many.sent], many.polled, every=0.5)
 
 

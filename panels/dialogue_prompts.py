@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from typing import cast, get_args
 
 from backends.common.language import Prompt
-from backends.sweetiechat.aims import Aim
+from backends.sweetiechat.aims import Aim, AimKind
 from backends.sweetiechat.objects import Dialogue, Turn, dialogue_from_json
 from backends.sweetiechat.speaking import hash_of
 from backends.sweetiechat.views import view_for
@@ -21,7 +22,7 @@ from workbench.contract import Json, UserError
 from workbench.fields import to_json
 from workbench.settings import Settings
 
-PICKS = 64
+PICKS = 240
 """First words that are tried to find the ones a small model's reply was begun with."""
 
 
@@ -52,7 +53,7 @@ def _voice(dialogue: Dialogue, role: str, settings: Settings) -> Voice:
 
 
 def _seeker(before: Dialogue, turn: Turn, wording: Wording, voice: Voice) -> Json:
-    aim = _aim(before, turn)
+    aim = aim_of(turn)
     task = "json" if turn.meta.get("state") == "json" else "speak"
     return _matching((view_for("seeker", before, wording, voice, task=task, aim=aim, pick=pick)
                       for pick in range(PICKS)), turn)
@@ -63,13 +64,12 @@ def _supporter(before: Dialogue, turn: Turn, wording: Wording, voice: Voice) -> 
                       for pick in range(PICKS)), turn)
 
 
-def _aim(before: Dialogue, turn: Turn) -> Aim | None:
-    """The plan of the seeker's turn; a told fact is the one that was not told before."""
-    if turn.private is None or not turn.private.aim:
+def aim_of(turn: Turn) -> Aim | None:
+    """The plan of a seeker's turn, which its private state notes as ``kind`` or ``kind:item``."""
+    kind, _, item = (turn.private.aim if turn.private else "").partition(":")
+    if kind not in get_args(AimKind):
         return None
-    last = before.last_private()
-    fresh = [fact for fact in turn.private.revealed if last is None or fact not in last.revealed]
-    return Aim(turn.private.aim, fresh[0] if turn.private.aim == "reveal" and fresh else None)
+    return Aim(cast(AimKind, kind), int(item) if item.isdecimal() else None)
 
 
 def _matching(candidates: Iterator[Prompt], turn: Turn) -> Json:

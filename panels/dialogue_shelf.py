@@ -120,18 +120,21 @@ def _parsed(line: bytes) -> Mapping[str, Json] | None:
 
 def _entry(offset: int, value: Mapping[str, Json]) -> Entry:
     turns = [turn for turn in value["turns"] if isinstance(turn, Mapping)]
-    scenario = value.get("scenario") if isinstance(value.get("scenario"), Mapping) else {}
+    scenario, models = _table(value.get("scenario")), _table(value.get("models"))
     levels = [level for turn in turns if (level := private.intensity(turn.get("private"))) is not None]
     keys = dict.fromkeys(str(turn["strategy"]) for turn in turns if turn.get("strategy"))
     english, chinese = strategy_labels(value, "en"), strategy_labels(value, "zh-CN")
     used = tuple((key, english.get(key, key), chinese.get(key, key)) for key in keys)
-    models = value.get("models") if isinstance(value.get("models"), Mapping) else {}
     opening = str(turns[0].get("text") or "") if turns else ""
     return Entry(offset, str(scenario.get("problem_type_id") or ""), str(scenario.get("emotion") or ""),
                  str(value.get("language") or ""), len(turns), levels[0] if levels else None,
                  levels[-1] if levels else None, str(value.get("stop_reason") or ""), used,
                  tuple(dict.fromkeys(str(m) for m in models.values())),
                  opening[:OPENING] + ("…" if len(opening) > OPENING else ""))
+
+
+def _table(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def fits(entry: Entry, wanted: Filter) -> bool:

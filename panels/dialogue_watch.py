@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -129,13 +130,13 @@ def tick(shell: Shell, run_id: str, sent: str, shown: str, request: gr.Request) 
     if not run_id:
         return gr.skip()
     visitor, lang = shell.visitor(request), shell.lang(request)
-    run = shell.service.run(visitor, run_id)
     say = partial(shell.t, lang)
     try:
+        run = shell.service.run(visitor, run_id)
         dialogue = shell.service.read_artifact(visitor, run_id, "dialogue.json") if _has_dialogue(run) else None
-    except UserError as error:  # edited by hand, perhaps: say so in place of the transcript
-        return changes({**looks(run, {}, None, 1, False, lang, say), "end": outcome.failure(
-            error.message, error.advice, say)}, sent, run_id)
+    except UserError as error:  # no such run, or files edited by hand: say so in place of the transcript
+        nothing = looks(Run(run_id, Path(), status="lost"), {}, None, 1, False, lang, say)
+        return changes({**nothing, "strip": "", "end": outcome.refusal(error.message, error.advice)}, sent, run_id)
     look = looks(run, dialogue if isinstance(dialogue, Mapping) else {}, shell.service.live(visitor, run_id),
                  int(shown or transcript.WINDOW), run.owner == visitor, lang, say)
     return changes(look, sent, run_id)

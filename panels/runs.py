@@ -94,12 +94,13 @@ def _lay_out(shell: Shell) -> Page:
     page = Page(run, offset, (text, task, status), listed, listed_key, example, parts, parts_key, asked, chosen, view,
                 form)
     new.click(shell.guard(_open_form(shell)), None, [asked, chosen, view, form], **QUICK)
-    back.click(_show_run, None, [view, form], **QUICK)
+    back.click(_show_run, None, [view, form, asked], **QUICK)
     return page
 
 
-def _show_run() -> tuple[gr.Column, gr.Column]:
-    return gr.Column(visible=True), gr.Column(visible=False)
+def _show_run() -> tuple[gr.Column, gr.Column, str]:
+    """The columns, and no form: an old one must not be there to be pressed while the next one is made."""
+    return gr.Column(visible=True), gr.Column(visible=False), ""
 
 
 def _show_form() -> tuple[gr.Column, gr.Column]:
@@ -121,14 +122,15 @@ def _wire_list(shell: Shell, page: Page) -> None:
         empty = not runs and not filtered and runs_start.example() is not None
         return shown, gr.Button(visible=empty), key
 
-    def press(offset: str, event: gr.EventData) -> tuple[Any, Any, Any, Any]:
+    def press(offset: str, event: gr.EventData) -> tuple[Any, ...]:
         if (run := event._data.get("run")) is not None:
             return (str(run), offset, *_show_run())
-        return gr.skip(), str(int(event._data.get("page") or 0)), gr.skip(), gr.skip()
+        return gr.skip(), str(int(event._data.get("page") or 0)), gr.skip(), gr.skip(), gr.skip()
 
     looked = shell.guard(look)
     shell.on_poll(look, page.list_inputs, page.list_outputs, every=2.0)
-    page.listed.select(shell.guard(press), [page.offset], [page.run, page.offset, page.view, page.form], **QUICK)
+    page.listed.select(shell.guard(press), [page.offset],
+                       [page.run, page.offset, page.view, page.form, page.asked], **QUICK)
     for part in page.filters:
         part.change(lambda: "", None, [page.offset], **QUICK)
     for source in (*page.filters, page.offset, page.run):
@@ -166,7 +168,7 @@ def _wire_run(shell: Shell, page: Page) -> None:
     page.run.change(shell.guard(look), [page.run, page.parts_key], page.run_outputs, **QUICK)
     page.parts[0].select(shell.guard(act), [page.run], [page.run, *page.run_outputs], **QUEUED)
     shell.keep_run("runs", page.run)
-    shell.on_open("runs", opened, [page.run], [page.run, page.view, page.form, *page.run_outputs])
+    shell.on_open("runs", opened, [page.run], [page.run, page.view, page.form, page.asked, *page.run_outputs])
 
 
 def news(shell: Shell, run_id: str, before: str, request: gr.Request) -> list[Any]:

@@ -53,7 +53,8 @@ def again(shell: Shell, visitor: str, run_id: str, lang: str) -> str:
 def build(shell: Shell, asked: gr.Textbox, run: gr.Textbox, views: list[Any]) -> None:
     """Lay out the form for the plan in ``asked``; a start puts the new run's id into ``run``.
 
-    ``views`` are the run's column and the form's column: a start shows the first and hides the second.
+    ``views`` are the run's column and the form's column: a start shows the first and hides the second. An empty
+    plan is no form.
     """
     @gr.render(inputs=[asked], triggers=[asked.change],  # type: ignore[untyped-decorator]
                show_progress="hidden", queue=False)
@@ -63,13 +64,13 @@ def build(shell: Shell, asked: gr.Textbox, run: gr.Textbox, views: list[Any]) ->
         wanted = json.loads(text)
         task = registry.task(str(wanted["task"]))
         say = partial(shell.t, str(wanted["lang"]))
-        gr.HTML(f"<p class='wb-dim'>{esc(task.request.__doc__ or '')}</p>", apply_default_css=False)
+        gr.HTML(f"<p class='wb-dim'>{esc((task.request.__doc__ or '').replace('`', ''))}</p>", apply_default_css=False)
         made = forms.build(task.request, say, wanted["fields"], models())
         with gr.Row(elem_classes="wb-acts"):
             go = gr.Button(say("runs.start.go"), variant="primary", scale=0, elem_id="wb-go")
             stop = gr.Button(say("runs.do.cancel"), scale=0, visible=False)
         if task.kind == "job":
-            go.click(shell.guard(_start(shell, made, wanted)), made.inputs(), [run, *views], **QUEUED)
+            go.click(shell.guard(_start(shell, made, wanted)), made.inputs(), [run, *views, asked], **QUEUED)
         else:
             _stream(shell, made, task, (go, stop))
 
@@ -81,7 +82,7 @@ def _start(shell: Shell, made: forms.Form, wanted: Mapping[str, Json]) -> Any:
         parents = (str(wanted["parent"]),) if wanted.get("parent") else ()
         new = shell.service.submit(str(wanted["task"]), made.fields(given), visitor=visitor, parents=parents)
         gr.Info(shell.t(lang, "runs.started"), duration=3)
-        return new, gr.Column(visible=True), gr.Column(visible=False)
+        return new, gr.Column(visible=True), gr.Column(visible=False), ""
     return with_request(start, len(made.components))
 
 

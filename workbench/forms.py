@@ -145,7 +145,8 @@ def component(entry: Entry, value: Json, say: Say, models: Sequence[tuple[str, s
         return gr.Checkbox(bool(value), label=common["label"], info=common["info"], min_width=180,
                            interactive=True)
     if shape in ("int", "float"):
-        return gr.Number(value, precision=0 if shape == "int" else None, minimum=knob.low, maximum=knob.high,
+        # no minimum and maximum: Gradio would refuse with words of its own that do not name the field
+        return gr.Number(value, precision=0 if shape == "int" else None,
                          step=knob.step or (1 if shape == "int" else 0.01), **common)
     return _text_box(shape, value, knob, common)
 

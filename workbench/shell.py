@@ -29,14 +29,14 @@ from workbench.widgets import api, markup
 from workbench.widgets.page_shell import LOG, Opener, PageShell
 from workbench.widgets.strip import brand, strip, switches
 
-BRIDGE = "document.addEventListener('wb:open', (e) => { props.value = e.detail; trigger('change'); });"
+BRIDGE = "document.addEventListener('wb:open', (e) => trigger('select', {address: e.detail}));"
 UNLOAD = """element.addEventListener('click', (e) => { const b = e.target.closest('[data-wb-unload]');
   if (b) trigger('select', {reference: b.dataset.wbUnload}); });"""
 
 
-def panels() -> list[Panel]:
+def panels(extra: Sequence[Panel] = ()) -> list[Panel]:
     """Every registered panel in its order; one that does not import is replaced by a tab that says why."""
-    found = []
+    found = list(extra)
     for dotted in registry.panels():
         try:
             found.append(load(f"{dotted}:PANEL"))
@@ -57,13 +57,14 @@ def _show_failure(name: str, trace: str) -> None:
             f'<pre>{markup.esc(trace)}</pre><p>{text.mark("panel.failed.advice")}</p></div>')
 
 
-def build(service: Service) -> gr.Blocks:
-    """The whole page. Call it once a server; it holds no visitor's data."""
+def build(service: Service, extra: Sequence[Panel] = ()) -> gr.Blocks:
+    """The whole page, with ``extra`` tabs beside the registered ones. It holds no visitor's data."""
     shell = PageShell(service)
-    with gr.Blocks(title="Language Workbench", analytics_enabled=False, fill_width=True,
+    with gr.Blocks(title=text.mark("app.name"), analytics_enabled=False, fill_width=True,
                    delete_cache=(3600, 24 * 3600)) as page:
+        nowhere = gr.HTML(visible=False)  # first of all components: Gradio looks them up from the front
         _top(shell)
-        found = panels()
+        found = panels(extra)
         shell.panels.extend(found)
         with gr.Tabs(elem_id="wb-tabs", selected=found[0].id if found else None) as tabs:
             made = {panel.id: _tab(shell, panel) for panel in found}
@@ -71,7 +72,19 @@ def build(service: Service) -> gr.Blocks:
             _rest(shell, name, tab)
         _wire(shell, page, tabs, list(made))
         api.offer(shell)
+        _quiet(page, nowhere)
     return page
+
+
+def _quiet(page: gr.Blocks, nowhere: gr.HTML) -> None:
+    """Let events without a progress display report to one unseen component instead of to all their outputs.
+
+    Measured (``bench page``): Gradio's browser code hands every change of every event's status to each component that
+    was ever an output, and walks through all children of those that are layout; 60 updates then take 18 times as long
+    beside a full page as beside an empty one."""
+    for event in page.fns.values():
+        if event.show_progress == "hidden" and not event.show_progress_on:
+            event.show_progress_on = [nowhere]
 
 
 def _top(shell: PageShell) -> None:
@@ -123,19 +136,25 @@ def _rest(shell: PageShell, name: str, tab: gr.Tab) -> None:
 
 
 def _wire(shell: PageShell, page: gr.Blocks, tabs: gr.Tabs, ids: Sequence[str]) -> None:
-    """Bring ``?tab=..&run=..&do=..`` to the panel it names, when the page opens and when a link is pressed."""
+    """Bring ``?tab=..&run=..&do=..`` to the panel it names, when the page opens and when a link is pressed.
+
+    Both ways set one unseen text, whose change calls every panel. (The bridge's own ``change`` would not do: Gradio
+    fires it again after every answer, without end.)"""
+    address = shell.note()
     bridge = gr.HTML("", js_on_load=BRIDGE, elem_id="wb-bridge")
+
+    def pressed(event: gr.EventData) -> str:
+        return str(event._data.get("address", ""))
 
     def turn(address: str) -> Any:
         wanted = _address(address).get("tab", "")
         return gr.Tabs(selected=wanted) if wanted in ids else gr.skip()
-    first = "(_, ...rest) => [window.wb.first, ...rest]"
-    page.load(turn, [bridge], [tabs], js=first, **QUICK)
-    bridge.change(turn, [bridge], [tabs], **QUICK)
+    page.load(None, None, [address], js="() => window.wb.first || '?'", **QUICK)
+    bridge.select(pressed, None, [address], **QUICK)
+    address.change(turn, [address], [tabs], trigger_mode="multiple", **QUICK)
     for opener in shell.openers:
-        opened = shell.guard(_for_panel(opener))
-        page.load(opened, [bridge, *opener.inputs], list(opener.outputs), js=first, **QUICK)
-        bridge.change(opened, [bridge, *opener.inputs], list(opener.outputs), **QUICK)
+        address.change(shell.guard(_for_panel(opener)), [address, *opener.inputs], list(opener.outputs),
+                       trigger_mode="multiple", **QUICK)
 
 
 def _for_panel(opener: Opener) -> Callable[..., Any]:
@@ -153,11 +172,11 @@ def _address(query: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(str(query or "").lstrip("?")).items()}
 
 
-def application(service: Service, key: str = "") -> App:
+def application(service: Service, key: str = "", extra: Sequence[Panel] = ()) -> App:
     """The page as an ASGI application: the workbench's own routes, Gradio beneath them, every layer around both."""
     boot, stamp = web.new_boot(), web.stamp()
     outer = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, routes=web.routes(service, boot))
-    page = build(service)
+    page = build(service, extra)
     gr.mount_gradio_app(
         outer, page, "/", server_name=service.settings.host, server_port=service.settings.port, footer_links=[],
         run_history=False, app_kwargs={"openapi_url": None}, allowed_paths=[],

@@ -122,7 +122,9 @@ const beat = async () => {
 // --- start ----------------------------------------------------------------------------------------------------
 const start = () => {
   document.body.prepend(banner);
-  new MutationObserver(() => {
+  let waiting = false;
+  const tidy = () => {
+    waiting = false;
     if (document.querySelector("[data-wb-theme]:not([aria-pressed])")) dress();
     for (const box of document.querySelectorAll("[data-wb-tail]"))
       if (follow.get(box) !== false) box.scrollTop = box.scrollHeight;
@@ -130,6 +132,9 @@ const start = () => {
       const wish = folds.get(fold.dataset.wbFold);
       if (wish !== undefined && fold.open !== wish) fold.open = wish;
     }
+  };
+  new MutationObserver(() => {
+    if (!waiting) { waiting = true; requestAnimationFrame(tidy); }
   }).observe(document.body, {childList: true, subtree: true, characterData: true, attributeFilter: ["open"]});
   dress();
   beat();

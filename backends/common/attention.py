@@ -33,19 +33,28 @@ class Group:
     columns: torch.Tensor
     """(count,) column that each row's token goes to; it sees the columns up to and including this one."""
     longest: int
-    masks: dict[int, torch.Tensor] = field(default_factory=dict)
+    masks: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
+    places: dict[int, torch.Tensor] = field(default_factory=dict)
 
-    def mask(self, window: int) -> torch.Tensor:
-        """(count, 1, 1, longest) float32 to add to the scores; ``window`` 0 means no sliding window."""
-        if window not in self.masks:
-            places = torch.arange(self.longest, device=self.columns.device)
+    def mask(self, window: int, width: int) -> torch.Tensor:
+        """(count, 1, 1, width) float32 to add to the scores; ``window`` 0 means no sliding window."""
+        if (window, width) not in self.masks:
+            places = torch.arange(width, device=self.columns.device)
             last = self.columns[:, None]
             allowed = places <= last
             if window:
                 allowed &= places > last - window
             zero = torch.zeros((), dtype=torch.float32, device=self.columns.device)
-            self.masks[window] = torch.where(allowed, zero, -torch.inf)[:, None, None]
-        return self.masks[window]
+            self.masks[window, width] = torch.where(allowed, zero, -torch.inf)[:, None, None]
+        return self.masks[window, width]
+
+    def target(self, kv_heads: int) -> torch.Tensor:
+        """(count * kv_heads,) where each new key goes in the slots seen as (slots * kv_heads * capacity, dim)."""
+        if kv_heads not in self.places:
+            count, capacity = self.columns.shape[0], self.home.capacity
+            starts = torch.arange(count * kv_heads, device=self.columns.device) * capacity
+            self.places[kv_heads] = starts + self.columns.repeat_interleave(kv_heads)
+        return self.places[kv_heads]
 
 
 @dataclass
@@ -112,20 +121,27 @@ def packed_attention(module: Any, query: torch.Tensor, key: torch.Tensor, value:
 
 def _decode(group: Group, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, keys: torch.Tensor,
             values: torch.Tensor, scale: float, window: int, softcap: float | None, out: torch.Tensor) -> None:
-    count, longest, kv_heads = group.columns.shape[0], group.longest, keys.shape[1]
-    here = slice(group.first, group.first + count)
-    rows = torch.arange(count, device=query.device)
-    keys[rows, :, group.columns] = key[:, here].transpose(0, 1)
-    values[rows, :, group.columns] = value[:, here].transpose(0, 1)
-    known = keys[:count, :, :longest].flatten(0, 1)
+    count, kv_heads = group.columns.shape[0], keys.shape[1]
+    here, target = slice(group.first, group.first + count), group.target(kv_heads)
+    for held, new in ((keys, key), (values, value)):
+        held.view(-1, held.shape[-1]).index_copy_(0, target, new[:, here].transpose(0, 1).reshape(-1, new.shape[-1]))
+    width = seen_width(group, keys)
+    known = keys[:count, :, :width].flatten(0, 1)
     asked = query[:, here].transpose(0, 1).reshape(count * kv_heads, -1, query.shape[-1])
-    scores = torch.bmm(known, asked.transpose(1, 2)).transpose(1, 2).float().mul_(scale)
+    scores = torch.bmm(known, asked.transpose(1, 2)).transpose(1, 2).unflatten(0, (count, kv_heads))
     if softcap is not None:
-        scores = torch.tanh(scores / softcap) * softcap
-    scores = scores.unflatten(0, (count, kv_heads)).add_(group.mask(window))
+        scores, scale = torch.tanh(scores.float() * (scale / softcap)), softcap
+    scores = torch.add(group.mask(window, width), scores, alpha=scale)
     weights = F.softmax(scores, dim=-1).to(values.dtype).flatten(0, 1)
-    mixed = torch.bmm(weights, values[:count, :, :longest].flatten(0, 1))
+    mixed = torch.bmm(weights, values[:count, :, :width].flatten(0, 1))
     out[here] = mixed.view(count, -1, mixed.shape[-1])
+
+
+def seen_width(group: Group, keys: torch.Tensor) -> int:
+    """How many columns a step looks at. oneDNN, which multiplies 16-bit matrices on the CPU, copies an operand
+    whose matrices do not lie side by side; that costs more than the masked columns up to the capacity."""
+    copies = keys.device.type == "cpu" and keys.dtype != torch.float32
+    return group.home.capacity if copies else group.longest
 
 
 def _extend(segment: Segment, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, keys: torch.Tensor,

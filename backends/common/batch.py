@@ -15,7 +15,13 @@ from backends.common.sampling import choose, penalize
 ROWS = 32
 """Most rows that step together (ours: beyond it a CPU gains little and each row waits longer)."""
 PIECE = 512
-"""Most prompt tokens of one forward pass, so that cancelling and other rows never wait long."""
+"""Most prompt tokens of one forward pass of a small model, so that a cancel and other rows never wait long."""
+
+
+def piece_for(parameters: int, device: str) -> int:
+    """Prompt tokens of one forward pass: fewer for larger models (a pass stays below half a second or so on a CPU
+    core up to some billion parameters), many on a GPU. Ours."""
+    return 4096 if device != "cpu" else max(64, min(PIECE, 2**36 // max(1, parameters)))
 
 
 @dataclass
@@ -24,6 +30,7 @@ class Batcher:
 
     runner: Runner
     ends: Sequence[int]
+    piece: int = PIECE
     rows: dict[int, Row] = field(default_factory=dict)
     waiting: deque[Row] = field(default_factory=deque)
 
@@ -66,7 +73,7 @@ class Batcher:
         self.runner.leave(row.number, row.key, row.tokens[:row.filled])
 
     def _fill(self, filling: Sequence[Row]) -> list[Row]:
-        work, done, left = [], [], PIECE
+        work, done, left = [], [], self.piece
         for row in filling:
             take = min(left, len(row.prompt) - row.filled)
             if take == 0:
@@ -94,10 +101,8 @@ class Batcher:
             return
         for row, scores in zip(rows, logits, strict=True):
             penalize(scores, row.tokens if needs_history(row) else (), len(row.made), row.decoding, self.ends)
-        best = logits.argmax(-1).tolist()
-        for row, scores, token in zip(rows, logits, best, strict=True):
-            greedy = row.decoding.temperature == 0.0
-            row.accept(token if greedy else choose(scores, row.decoding, row.generator), self.ends)
+        for row, scores in zip(rows, logits, strict=True):
+            row.accept(choose(scores, row.decoding, row.generator), self.ends)
 
 
 def needs_history(row: Row) -> bool:

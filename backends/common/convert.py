@@ -93,7 +93,7 @@ def read_gguf(gguf: Path) -> tuple[Any, Any]:
     try:
         model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    except (ValueError, KeyError, IndexError, OSError, RuntimeError) as error:
+    except Exception as error:  # a damaged or unknown file fails in many ways, all of them the file's
         raise UserError(f"{gguf.name} could not be read as a language model: {str(error)[:300]}",
                         advice="Use a GGUF of an architecture that transformers reads, such as Llama, Qwen2 or Gemma3."
                         ) from error

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from backends.common import scoring
-from backends.common.batch import Batcher
+from backends.common.batch import Batcher, piece_for
 from backends.common.language import Completion, Decoding, OnToken, Prompt
 from backends.common.loading import Loaded, open_folder
 from backends.common.prompts import check_fit, continuation, encode
@@ -43,7 +43,8 @@ class Engine:
 
     def __init__(self, loaded: Loaded, choice: Choice) -> None:
         self.loaded, self.choice = loaded, choice
-        self._batch = Batcher(loaded.runner, loaded.ends)
+        self._piece = piece_for(loaded.parameters, loaded.device.partition(":")[0])
+        self._batch = Batcher(loaded.runner, loaded.ends, self._piece)
         self._numbers = count(2)
         self._asked: dict[str, _Asked] = {}
         self._scoring: dict[str, Generator[Json, None, None]] = {}
@@ -132,7 +133,8 @@ class Engine:
             tails = [continuation(self.loaded.tokenizer, prompt, ids, text) for text in texts]
             check_fit(len(ids), max(map(len, tails), default=0), self.loaded.window)
             questions.append(scoring.Question(next(self._numbers), prompt.key, ids, tails))
-        self._scoring[request] = scoring.score(self.loaded.runner, questions, self.loaded.vocabulary)
+        self._scoring[request] = scoring.score(self.loaded.runner, questions, self.loaded.vocabulary,
+                                               self._piece)
 
     def _forget(self, request: str, payload: Mapping[str, Json]) -> None:
         for key in payload["keys"]:

@@ -23,12 +23,13 @@ class Question:
     continuations: list[list[int]]
 
 
-def score(runner: Runner, questions: Sequence[Question], vocabulary: int) -> Scores:
+def score(runner: Runner, questions: Sequence[Question], vocabulary: int,
+          piece: int = PIECE) -> Scores:
     """Natural-log probability of every token of every continuation, batched over the questions.
 
     Each prompt is computed once (and reused by its key); its continuations then stand side by side after it in one
     pass, each seeing the prompt and itself. Yields ``None`` after every forward pass and the scores at the end."""
-    limit = max(1, min(PIECE, LOGITS_AT_ONCE // vocabulary))
+    limit = max(1, min(piece, LOGITS_AT_ONCE // vocabulary))
     result: list[list[list[float]]] = []
     for start in range(0, len(questions), ROWS):
         part = questions[start:start + ROWS]
@@ -37,7 +38,8 @@ def score(runner: Runner, questions: Sequence[Question], vocabulary: int) -> Sco
         try:
             heads: dict[int, torch.Tensor] = {}
             while len(heads) < len(part):
-                heads.update(_fill_some(runner, [q for q in part if q.row not in heads], filled))
+                heads.update(_fill_some(runner, [q for q in part if q.row not in heads], filled,
+                                        piece))
                 yield None
             tails = yield from _branch_all(runner, part, limit)
         finally:
@@ -47,9 +49,10 @@ def score(runner: Runner, questions: Sequence[Question], vocabulary: int) -> Sco
     yield result
 
 
-def _fill_some(runner: Runner, questions: Sequence[Question], filled: dict[int, int]) -> dict[int, torch.Tensor]:
+def _fill_some(runner: Runner, questions: Sequence[Question], filled: dict[int, int],
+               left: int) -> dict[int, torch.Tensor]:
     """Fill up to a piece of the questions' prompts; log-probabilities after each prompt that is complete."""
-    work, done, left = [], [], PIECE
+    work, done = list[Fill](), list[int]()
     for q in questions:
         begin = filled[q.row]
         take = min(left, len(q.prompt) - begin)

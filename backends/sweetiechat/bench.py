@@ -87,8 +87,10 @@ class Peer:
         torch.set_num_threads(int(info["threads"]))
         dtype = getattr(torch, str(info["dtype"]).replace("torch.", ""))
         self.tokenizer = AutoTokenizer.from_pretrained(path)
-        self.model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
-        self.model.to(str(info["device"])).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+        self.model = model
+        self.model.to(str(info["device"]))
+        self.model.eval()
 
     def answer(self, prompts: Sequence[Prompt], tokens: int) -> tuple[float, list[tuple[int, str]]]:
         """Seconds, and (new tokens, prefill and text) of every reply; exactly ``tokens`` new ones each."""

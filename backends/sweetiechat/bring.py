@@ -16,7 +16,6 @@ from backends.sweetiechat.library import ASSETS
 from backends.sweetiechat.objects import Dialogue, dialogue_to_json
 from workbench.contract import Context, UserError
 from workbench.files import dumps, write_text
-from workbench.settings import load_settings
 
 UPLOAD = re.compile(r"[0-9a-f]{64}")
 EVERY = 50
@@ -57,7 +56,7 @@ def place_of(source: str, context: Context) -> Path:
     if source == SAMPLE:
         return ASSETS / "sample.esconv.json"
     if UPLOAD.fullmatch(source):
-        path = upload_path(source, (getattr(context, "settings", None) or load_settings()).home)
+        path = upload_path(source, context.run.parents[1])
         if not path.is_file():
             raise UserError(f"The file {source[:12]}… that was taken in is no longer here.", advice="Import it again.")
         return path
@@ -71,5 +70,5 @@ def place_of(source: str, context: Context) -> Path:
 
 
 def upload_path(sha256: str, home: Path) -> Path:
-    """Where the page keeps a file that a person brought, by the sha256 of its bytes."""
+    """Where the page keeps a file that a person brought, by the sha256 of its bytes: beside the folder of runs."""
     return home / "uploads" / f"{sha256}.txt"

@@ -77,9 +77,9 @@ def counsel_from_scores(dialogue: Dialogue, here: Sequence[float], null: Sequenc
         terms = {"history": given, "prior": -settings.beta * prior,
                  "stage": settings.stage_weight * (item.stage == stage),
                  "repeat": -settings.repeat_weight * recent.count(item.key)}
-        rows.append((item.key, sum(terms.values()), {k: round(v, 6) + 0.0 for k, v in terms.items()}))
+        rows.append((item.key, sum(terms.values()), {k: round(v, 4) + 0.0 for k, v in terms.items()}))
     shares = softmax([score for _, score, _ in rows], settings.choice_temperature)
-    ranking = sorted((Ranked(key, round(score, 6), round(share, 6), terms)
+    ranking = sorted((Ranked(key, round(score, 4), round(share, 4), terms)
                       for (key, score, terms), share in zip(rows, shares, strict=True)), key=lambda r: -r.score)
     chosen = _draw(ranking, cast, dialogue) if settings.choice_temperature > 0 else ranking[0].strategy
     return Counsel(stage, tuple(ranking), chosen, _why(dialogue, ranking, chosen, cast), "scored", notes=tuple(notes))

@@ -25,7 +25,8 @@ from backends.sweetiechat.library import ASSETS, choose_strategies
 from backends.sweetiechat.objects import Dialogue, Private, Scenario, Turn, dialogue_from_json, dialogue_to_json
 from workbench.contract import Json, UserError
 
-SPEAKERS = {"seeker": "seeker", "usr": "seeker", "user": "seeker", "supporter": "supporter", "sys": "supporter",
+SPEAKERS = {"seeker": "seeker", "usr": "seeker", "user": "seeker", "speaker": "seeker",
+            "supporter": "supporter", "sys": "supporter",
             "listener": "supporter"}
 COLUMNS = ("dialogue", "turn", "role", "strategy", "stage", "intensity", "text", "author", "scenario", "card",
            "emotion", "stop_reason", "counselor", "model", "seed")
@@ -33,7 +34,13 @@ COLUMNS = ("dialogue", "turn", "role", "strategy", "stage", "intensity", "text",
 
 def to_jsonl(dialogues: Iterable[Dialogue]) -> str:
     """One JSON object a line, every field kept."""
-    return "".join(json.dumps(dialogue_to_json(d), ensure_ascii=False, sort_keys=True) + "\n" for d in dialogues)
+    return "".join(_line(dialogue_to_json(d)) for d in dialogues)
+
+
+def _line(value: Json) -> str:
+    """One JSON line; the two characters that some readers take for line ends are written as escapes."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029") + "\n"
 
 
 def from_jsonl(text: str) -> list[Dialogue]:
@@ -145,8 +152,7 @@ def normalise(label: str, table: Mapping[str, str]) -> str:
 
 def to_chat(dialogues: Iterable[Dialogue], strategy_tokens: bool = False) -> str:
     """Chat messages for supervised fine-tuning, one dialogue a line; turns of one speaker in a row are joined."""
-    return "".join(json.dumps({"messages": chat_messages(d, strategy_tokens)}, ensure_ascii=False) + "\n"
-                   for d in dialogues)
+    return "".join(_line({"messages": chat_messages(d, strategy_tokens)}) for d in dialogues)
 
 
 def chat_messages(dialogue: Dialogue, strategy_tokens: bool = False) -> list[dict[str, str]]:

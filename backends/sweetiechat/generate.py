@@ -30,7 +30,8 @@ from backends.sweetiechat.table import Table, table_from_json, table_to_json
 from workbench.contract import Context, Json
 from workbench.files import append_line, dumps, read_json, read_lines, write_json, write_text
 
-VOLATILE = ("latency_ms",)
+VOLATILE = ("latency_ms", "reused_tokens")
+"""What of a turn's meta depends on the clock or on what the model happened to have cached."""
 
 
 def run(request: GenerateRequest, context: Context, opener: Opener = open_model) -> GenerateResult:
@@ -94,7 +95,7 @@ def _batch(first: int, batch: Sequence[Dialogue], done: dict[str, Dialogue], pat
         write_json(checkpoint, {"first": first, "tables": [table_to_json(table) for table in tables]})
         _show(context, request, done, tables)
     for model in {id(m): m for m in cast.models.values()}.values():
-        model.forget([f"{d.id}/{role}" for d in batch for role in cast.models])
+        model.forget([f"{d.id}/{place}" for d in batch for place in (*cast.models, "counselor/null")])
     return not request.budget_tokens or _spent(done, []) < request.budget_tokens
 
 
@@ -106,7 +107,7 @@ def _restored(checkpoint: Path, first: int) -> list[Table]:
 
 
 def _keep(table: Table, path: Path) -> Dialogue:
-    """Append a finished dialogue, without what depends on the clock."""
+    """Append a finished dialogue, without what depends on clock or cache."""
     turns = tuple(dataclasses.replace(turn, meta={k: v for k, v in turn.meta.items() if k not in VOLATILE})
                   for turn in table.dialogue.turns)
     qc = {**table.dialogue.qc, "tokens": table.tokens}

@@ -181,8 +181,7 @@ def parse_strategies(text: str) -> StrategySet:
         raise UserError(f"The strategy set has {len(items)} items" + (
             f", and the key {', '.join(repeated)} more than once" if repeated else "")
             + "; it needs at least two, with a key of its own each.")
-    return StrategySet(str(value.get("name", "own")), str(value.get("version", "1")), items,
-                       str(value.get("source", "")).strip())
+    return StrategySet(_text(value, "name") or "own", _text(value, "version") or "1", items, _text(value, "source"))
 
 
 def _where(error: yaml.YAMLError) -> str:
@@ -191,13 +190,19 @@ def _where(error: yaml.YAMLError) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {what}" if mark else what
 
 
+def _text(table: Mapping[str, Json], name: str) -> str:
+    value = table.get(name)
+    if not isinstance(value, str | int | float | None):  # a nested value could unfold to gigabytes of text
+        raise UserError(f"{name} in the strategy set is a {type(value).__name__}; it must be text.")
+    return "" if value is None else str(value).strip()
+
+
 def _strategy(number: int, item: Json) -> Strategy:
     if not isinstance(item, dict):
         raise UserError(f"Item {number} of the strategy set is {item!r}; it must have a key and a label.")
-    both = {f"{name}_{language}": str(item.get(f"{name}_{language}") or item.get(name) or item.get(f"{name}_en")
-                                      or item.get(f"{name}_zh") or "").strip()
-            for name in ("label", "definition", "example") for language in ("en", "zh")}
-    key, stage = str(item.get("key") or "").strip(), str(item.get("stage") or "any")
+    both = {f"{name}_{language}": _text(item, f"{name}_{language}") or _text(item, name) or _text(item, f"{name}_en")
+            or _text(item, f"{name}_zh") for name in ("label", "definition", "example") for language in ("en", "zh")}
+    key, stage = _text(item, "key"), _text(item, "stage") or "any"
     if not key or not both["label_en"]:
         raise UserError(f"Item {number} of the strategy set has no {'label' if key else 'key'}; every item needs a "
                         "key and a label (label_en and label_zh, or label for both).")

@@ -72,7 +72,7 @@ def load_table(path: Path) -> Table | None:
         return table_from_json(load_json(path))
     except FileNotFoundError:
         return None
-    except (Damaged, UserError, KeyError, TypeError, ValueError) as error:
+    except (Damaged, UserError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"dialogue.json of this run cannot be read: {error}.",
                         advice="Start the dialogue again from its request.") from error
 

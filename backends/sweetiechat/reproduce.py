@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from backends.common.language import LanguageModel
+from backends.common.language import LanguageModel, Prompt
 from backends.sweetiechat.cast import Cast
 from backends.sweetiechat.crisis import load_rules
 from backends.sweetiechat.library import choose_strategies, load_library
@@ -34,7 +34,9 @@ from workbench.evidence import Claim, Reproduction
 from workbench.fields import to_json
 from workbench.settings import Settings
 
-FULL, QUICK = 50, 6
+FULL, QUICK = (50, 12, 6), (6, 6, 4)
+"""Dialogues, plans they are spread over, and turns each."""
+WORDS = 16
 PRIVATE, STRATEGY = "zqprivate", "zqstrategy"
 MANNERS: Mapping[str, Mapping[str, Json]] = {
     "small chat model": {}, "large chat model": {"parameters": None}, "base model": {"kind": "base"}}
@@ -44,12 +46,15 @@ def barrier(settings: Settings, quick: bool = False) -> Reproduction:
     """Generate the dialogues and count the prompts that hold a canary which their role must not see."""
     from backends.common.engine import LocalModel
 
+    count, groups, turns = QUICK if quick else FULL
     found = hub.resolve(settings.default_model, settings)
     model = LocalModel(found.path, to_json(found.card), threads=settings.threads, device=settings.device)
     tally: dict[str, int] = dict.fromkeys(("dialogues", "prompts", "leaks", "own", "control", "aloud"), 0)
-    for number, plan in zip(range(QUICK if quick else FULL), itertools.cycle(plans()), strict=False):
-        add_up(tally, play_one(model, number, plan, settings))
-        print(f"{number + 1} dialogues, {tally['prompts']} prompts, {tally['leaks']} leaks")
+    for group, plan in zip(range(groups), itertools.cycle(plans()), strict=False):
+        for counts in play(model, range(group, count, groups), plan, turns, settings):
+            for name, value in counts.items():
+                tally[name] += value
+        print(f"{plan}: {tally['dialogues']} dialogues, {tally['prompts']} prompts, {tally['leaks']} leaks")
     model.close()
     return Reproduction("barrier", claims(tally), 0.0)
 
@@ -71,27 +76,23 @@ def claims(tally: Mapping[str, int]) -> tuple[Claim, ...]:
               float(tally["own"]), 1.0, tally["own"] >= 1))
 
 
-def add_up(tally: dict[str, int], more: Mapping[str, int]) -> None:
-    """Add the counts of one dialogue."""
-    for name, count in more.items():
-        tally[name] += count
-
-
-def play_one(model: Any, number: int, plan: Mapping[str, Json], settings: Settings) -> dict[str, int]:
-    """Play one dialogue of six turns with canaries in it and look through all its prompts."""
-    record = Recorder(model, {**model.card, "languages": [], **MANNERS[plan["manner"]]})
-    request = GenerateRequest(count=1, language=plan["language"], counselor=plan["counselor"], redraws=0, seed=number,
-                              seeker_state=plan["seeker_state"], min_turns=2, max_turns=6, max_new_tokens=16,
-                              min_new_tokens=4)
+def play(model: Any, numbers: Sequence[int], plan: Mapping[str, Json], turns: int,
+         settings: Settings) -> list[dict[str, int]]:
+    """Play the dialogues of these numbers, with canaries in them, in one batch and look through all their prompts."""
+    record = Recorder(model, {**model.card, "languages": [], **MANNERS[plan["manner"]]}, limit=WORDS)
+    request = GenerateRequest(count=len(numbers), language=plan["language"], counselor=plan["counselor"], redraws=0,
+                              seeker_state=plan["seeker_state"], min_turns=2, max_turns=turns, min_new_tokens=4,
+                              stop_early=False)
     with tempfile.TemporaryDirectory() as folder:
         context = MemoryContext(Path(folder) / "run", settings=settings)
         models: dict[Role, LanguageModel] = {"seeker": record, "counselor": record, "supporter": record}
         cast = Cast(models, dict.fromkeys(models, "canary"), request, load_wording(request.language), load_rules(),
                     context.generator)
-        table = Table(planted(number, request))
-        while table.next:
-            table = step([table], cast)[0]
-    return look_through(record, table.dialogue)
+        tables = [Table(planted(number, request)) for number in numbers]
+        while any(table.next for table in tables):
+            tables = step(tables, cast)
+    return [look_through([p for p in record.prompts if p.key.split("/")[0] == table.dialogue.id], table.dialogue)
+            for table in tables]
 
 
 def planted(number: int, request: GenerateRequest) -> Dialogue:
@@ -119,13 +120,13 @@ def _marked_card(card: SeekerCard) -> SeekerCard:
                                hidden_facts=tuple(f"{PRIVATE} {fact}" for fact in card.hidden_facts))
 
 
-def look_through(record: Recorder, dialogue: Dialogue) -> dict[str, int]:
+def look_through(prompts: Sequence[Prompt], dialogue: Dialogue) -> dict[str, int]:
     """Count leaks, own canaries, and what the same search finds in prompts made without the barrier."""
     public = sorted((turn.text for turn in dialogue.turns), key=len, reverse=True)
-    counts = {"dialogues": 1, "prompts": len(record.prompts), "leaks": 0, "own": 0, "control": 0,
+    counts = {"dialogues": 1, "prompts": len(prompts), "leaks": 0, "own": 0, "control": 0,
               "aloud": sum(PRIVATE in text.lower() for text in public)}
     everything = json.dumps(dialogue_to_json(dialogue), ensure_ascii=False)
-    for prompt in record.prompts:
+    for prompt in prompts:
         own, forbidden = (PRIVATE, STRATEGY) if prompt.key.split("/")[1] == "seeker" else (STRATEGY, PRIVATE)
         words = without(words_of(prompt), public)
         counts["leaks"] += forbidden in words

@@ -30,7 +30,7 @@ class TalkSettings:
     seeker_state: Annotated[Literal["scored", "json"], Knob(
         "How the seeker's private state is read: scored after each turn (works with small models), or returned by "
         "the model as JSON", group=MODELS)] = "scored"
-    min_turns: Annotated[int, Knob("The seeker may end the talk only after this many turns", 2, 200, 1,
+    min_turns: Annotated[int, Knob("The seeker does not end the talk before this many turns", 2, 200, 1,
                                    group=TALK)] = 8
     max_turns: Annotated[int, Knob("The talk ends at this many turns", 2, 200, 1, group=TALK)] = 24
     stop_early: Annotated[bool, Knob("Off: only max_turns, a safety stop, the budget or Stop end the talk",
@@ -60,9 +60,6 @@ class TalkSettings:
 
     def __post_init__(self) -> None:
         validate(self)
-        if self.min_turns > self.max_turns:
-            raise UserError(f"min_turns is {self.min_turns} and max_turns is {self.max_turns}; "
-                            "min_turns must not be above max_turns.")
         if self.min_new_tokens > self.max_new_tokens:
             raise UserError(f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}; "
                             "min_new_tokens must not be above max_new_tokens.")

@@ -106,7 +106,7 @@ def private_from_reading(dialogue: Dialogue, text: str, reading: float | None, a
     if aim.kind == "reveal" and aim.item is not None:
         revealed.add(aim.item)
     leaving = aim.kind == "close" or bool(cast.wording.pattern("rules", "farewell").search(text))
-    return Private(scenario.emotion, _whole(level), tuple(sorted(revealed)), leaving, round(level, 4), round(value, 4),
+    return Private(scenario.emotion, _whole(level), tuple(sorted(revealed)), leaving, round(level, 3), round(value, 3),
                    str(aim))
 
 

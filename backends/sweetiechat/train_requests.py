@@ -145,8 +145,8 @@ class ClassifierRequest:
     model: Annotated[str, Knob("Language model that reads (empty: the default model)", None, 500, group=MODEL,
                                widget="model", shown_if=("kind", ("lm", "both")))] = ""
     strength: Annotated[float, Knob("How freely weights may grow (C of the logistic regression)", 1e-6, 1e6,
-                                    group=MODEL)] = 1.0
-    gamma: Annotated[float, Knob("Weight of a strategy: (1 / its frequency) ** gamma", 0, 2, 0.1, group=MODEL)] = 0.5
+                                    group=MODEL)] = 0.5
+    gamma: Annotated[float, Knob("Weight of a strategy: (1 / its frequency) ** gamma", 0, 2, 0.1, group=MODEL)] = 0.6
     folds: Annotated[int, Knob("Parts of the cross-validation; a dialogue is in one part only", 2, 50, 1,
                                group=EXPERT)] = 5
     resamples: Annotated[int, Knob("Draws of the bootstrap over dialogues", 10, 100_000, 10, group=EXPERT)] = 1000

@@ -80,15 +80,14 @@ def counselor(view: CounselorView, wording: Wording, voice: Voice, task: str, ke
     scored = task in ("score", "null")
     system = _strategies(view, wording, short=scored)
     lines = () if task == "null" else view.lines
-    turn = 0 if task == "null" else view.turn
-    transcript = part["transcript"].format(turn=turn, lines=_transcript(lines, view, wording))
+    transcript = part["transcript"].format(lines=_transcript(lines, view, wording))
     labels = {item.key: item.label(view.language) for item in view.strategies}
     if scored:
         now, begin = str(part["score_now"]), str(part["score_begin"])
         key = f"{key}/null" if task == "null" else key
     else:
         used = ", ".join(labels.get(name, name) for name in view.used) or str(part["nobody_yet"])
-        now, begin = part["decide"].format(used=used), ""
+        now, begin = part["decide"].format(used=used, turn=view.turn), ""
     if task == "repair":
         now += "\n" + part["repair"].format(problem=problem, keys=", ".join(labels))
     if not voice.chat:

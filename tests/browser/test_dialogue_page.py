@@ -62,8 +62,7 @@ def test_the_first_visit_offers_one_button_and_every_problem(sealed: Callable[..
     page.click(".dt-problems button:has-text('Jealousy')")
     page.wait_for_function("[...document.querySelectorAll('textarea')].some(t => /partner/.test(t.value))")
     page.click(".dt-cards button >> nth=2")
-    page.wait_for_selector(".dt-cards button[aria-pressed=true] >> nth=0")
-    assert page.locator(".dt-cards button").nth(2).get_attribute("aria-pressed") == "true"
+    page.wait_for_selector(".dt-cards button:nth-child(3)[aria-pressed=true]")
 
 
 def test_chinese_says_why_smollm_is_missing_and_what_to_bring(sealed: Callable[..., Any], server: PageServer) -> None:
@@ -155,7 +154,7 @@ def test_many_are_generated_browsed_and_exported(sealed: Callable[..., Any], ser
     page.click(".dt-open >> nth=0")
     page.wait_for_selector(".dt-end:visible")
     page.click(".dt-tick >> nth=1")
-    page.wait_for_selector("[aria-checked=true]")
+    page.wait_for_selector(".dt-tick[aria-checked=true]")
     page.get_by_role("button", name="Export", exact=True).click()
     with page.expect_download() as got:
         page.click("a[download]:has-text('KB'), a[download]")
@@ -173,3 +172,47 @@ def test_nothing_is_wider_than_the_screen(sealed: Callable[..., Any], server: Pa
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert "⟦" not in page.inner_text("body") and "dialogue." not in page.inner_text("body")
+
+
+def test_the_server_is_killed_in_the_middle_and_the_same_dialogue_goes_on(sealed: Callable[..., Any], tiny_lm: Path,
+                                                                         tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    own = PageServer(tmp_path / "home").start()
+    try:
+        _, page = set_up(sealed, own, tiny_lm)
+        page.get_by_label("you", exact=True).check()
+        run = begin(page, turns=20)
+        page.wait_for_selector(".dt-strategies button >> nth=7", timeout=LOADED)
+        first = page.inner_text(".dt-seeker .dt-text >> nth=0")
+        own.kill()
+        page.wait_for_selector(".wb-lost:visible")
+        own.start()
+        page.wait_for_selector(f"code:has-text('{run}')", timeout=LOADED)
+        page.wait_for_selector(".dt-strategies button >> nth=7", timeout=LOADED)
+        assert page.inner_text(".dt-seeker .dt-text >> nth=0") == first
+        page.click(".dt-strategies button >> nth=1")
+        wait_turns(page, 2)
+    finally:
+        own.stop()
+
+
+def test_on_a_narrow_screen_the_transcript_comes_before_the_case_file(sealed: Callable[..., Any], server: PageServer,
+                                                                      tiny_lm: Path) -> None:
+    _, page = set_up(sealed, server, tiny_lm, viewport={"width": 420, "height": 900})
+    begin(page, turns=2)
+    page.wait_for_selector(".dt-end", timeout=LOADED)
+    assert page.locator(".dt-turns").bounding_box()["y"] < page.locator(".dt-case").bounding_box()["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    note, words = page.locator(".dt-note").first.bounding_box(), page.locator(".dt-text").first.bounding_box()
+    assert note["y"] >= words["y"] + words["height"]
+
+
+def test_the_terms_of_a_ranking_stay_open_while_the_dialogue_goes_on(sealed: Callable[..., Any], server: PageServer,
+                                                                     tiny_lm: Path) -> None:
+    _, page = set_up(sealed, server, tiny_lm)
+    begin(page, turns=16)
+    wait_turns(page, 2)
+    page.click(".dt-supporter .dt-more >> nth=0")
+    page.wait_for_selector(".dt-terms:visible")
+    wait_turns(page, turns(page) + 2)
+    assert page.locator(".dt-terms").first.is_visible()

@@ -97,7 +97,7 @@ def test_a_stream_that_is_stopped_leaves_no_process(sealed: Callable[..., Any], 
     page.click("#wb-start-task input")
     page.get_by_role("option", name="toys.stream.v1").click()
     page.get_by_label(re.compile("^Delay")).first.fill("0.2")
-    page.get_by_label(re.compile("^Count")).first.fill("5000")
+    page.locator("input[aria-label=Count]").fill("5000")
     page.click("#wb-go")
     page.wait_for_function("[...document.querySelectorAll('textarea')].some(t => t.value.includes('\"pid\"'))")
     said = page.evaluate("[...document.querySelectorAll('textarea')].find(t => t.value.includes('\"pid\"')).value")
@@ -106,7 +106,7 @@ def test_a_stream_that_is_stopped_leaves_no_process(sealed: Callable[..., Any], 
     page.click("button:has-text('Cancel'):visible")
     end = time.monotonic() + 10
     while psutil.pid_exists(pid) and time.monotonic() < end:
-        time.sleep(0.1)
+        page.wait_for_timeout(100)  # not sleep: the page's requests pass through this process
     assert not psutil.pid_exists(pid)
 
 
@@ -250,6 +250,11 @@ def test_tab_and_run_are_in_the_address_and_links_hand_over(sealed: Callable[...
         page.evaluate(f"window.wb.open('runs', '{run}')")
         page.wait_for_selector(f"#wb-run-head code:has-text('{run}') >> visible=true")
         page.wait_for_url(re.compile(f"tab=runs&run={run}"))
+        page.wait_for_timeout(1500)
+        asked: list[str] = []
+        page.on("request", lambda r: asked.append(r.url))
+        page.wait_for_timeout(3000)
+        assert len(asked) < 20, "a hand-over ends"
 
 
 def test_the_language_switch_changes_the_whole_page_and_stays(sealed: Callable[..., Any], server: PageServer) -> None:
@@ -367,7 +372,7 @@ def test_the_page_comes_back_by_itself_after_the_server_was_killed(sealed: Calla
         assert cookie(one.context, server) == visitor
         end = time.monotonic() + 20
         while server.state(visitor, run)["step"] <= step and time.monotonic() < end:
-            time.sleep(0.2)
+            page.wait_for_timeout(200)
         assert server.state(visitor, run)["step"] > step
         server.call("cancel", [run], visitor)
         page.wait_for_selector("#wb-run-head >> text=cancelled")

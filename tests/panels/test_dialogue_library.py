@@ -334,3 +334,29 @@ def test_a_prompt_is_verified_against_the_hash_that_was_noted(settings: Settings
     assert dialogue_prompts.prompts_at(value, 1, settings)["supporter"]["verified"] is True
     value["turns"][0]["text"] = "Somebody edited this."
     assert dialogue_prompts.prompts_at(value, 1, settings)["supporter"]["verified"] is False
+
+
+@pytest.mark.parametrize(("noted", "kind", "item"), [("reveal:1", "reveal", 1), ("open", "open", None),
+                                                     ("detail:x", "detail", None), ("", None, None),
+                                                     ("dance", None, None)])
+def test_the_seekers_plan_is_read_from_its_note(noted: str, kind: str | None, item: int | None) -> None:
+    value = in_play()
+    value["turns"][0]["private"]["aim"] = noted
+    aim = dialogue_prompts.aim_of(dialogue_from_json(value).turns[0])
+    assert (aim and aim.kind, aim and aim.item) == (kind, item)
+
+
+def test_every_seeker_prompt_of_a_real_dialogue_is_found_again_by_its_hash(settings: Settings, tmp_path: Path) -> None:
+    from backends.sweetiechat import play
+    from backends.sweetiechat.requests import DialogueRequest
+    from tests.panels.replies import opener
+    from workbench.context import MemoryContext
+
+    context = MemoryContext(tmp_path / "run")
+    names = dict.fromkeys(("seeker_model", "counselor_model", "supporter_model"), SMOL)
+    play.run(DialogueRequest(min_turns=2, max_turns=10, redraws=0, **names), context, opener=opener)
+    value = json.loads((context.run / "artifacts" / "dialogue.json").read_text(encoding="utf-8"))
+    assert len(value["turns"]) >= 4
+    for place in range(len(value["turns"])):
+        made = dialogue_prompts.prompts_at(value, place, settings)
+        assert all(made[role]["verified"] for role in made if role != "counselor"), place

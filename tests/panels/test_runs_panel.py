@@ -259,9 +259,9 @@ def test_a_start_submits_what_the_form_holds(shell: PageShell, toys: str) -> Non
         made = forms.build(task.request, str, to_json(task.example))
     start = runs_start._start(shell, made, {"task": task.name, "parent": ""})
     values = [component.value for component in made.components.values()]
-    new, view, form = start(*values, asker())
+    new, view, form, plan = start(*values, asker())
     assert shell.service.request(shell.visitor(asker()), new)["fields"]["steps"] == 5
-    assert view.visible and not form.visible
+    assert view.visible and not form.visible and plan == ""
     values[0] = 0
     with pytest.raises(UserError, match="steps is 0"):
         start(*values, asker())

@@ -416,3 +416,23 @@ def test_rows_carry_their_key_their_tick_and_the_open_mark() -> None:
 
 def test_an_empty_page_says_that_nothing_matches() -> None:
     assert EN("dialogue.library.none") in dialogue_table.table([], set(), "", EN)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.0, "0.00"), (-0.001, "0.00"), (-1.5, "\u22121.50"), (2, "2.00")])
+def test_scores_are_printed_with_a_real_minus_and_no_negative_zero(value: float, shown: str) -> None:
+    assert ranking.number(value) == shown
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [("question", {0, 1, 2, 3, 4}), ("others", {0, 1, 2, 3, 5})])
+def test_the_choice_is_always_among_the_bars_that_are_shown(chosen: str, expected: set[int]) -> None:
+    assert ranking.shown(range(6), [key == chosen for key in KEYS], 5) == expected
+
+
+def test_a_choice_that_was_drawn_below_the_best_says_its_probability() -> None:
+    ranked_low = [{"strategy": "a", "score": 0.0, "probability": 0.7},
+                  {"strategy": "b", "score": 0.0, "probability": 0.3}]
+    assert ranking.drawn({"ranking": ranked_low, "chosen": "b"}) == 0.3
+    assert ranking.drawn({"ranking": ranked_low, "chosen": "a"}) is None and ranking.drawn({}) is None
+    turn = {"role": "supporter", "strategy": "b",
+            "counselor": {"ranking": ranked_low, "chosen": "b", "mode": "scored", "stage": "any"}}
+    assert "drawn at p 0.30" in transcript.decision(turn, {}, EN, fold="f")

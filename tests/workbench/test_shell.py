@@ -121,7 +121,7 @@ def test_a_panel_that_fails_half_way_takes_nothing_with_it(monkeypatch: pytest.M
 
 def test_without_any_panel_the_page_still_stands(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     with_panels(monkeypatch)
-    assert shell.build(Service(settings)).get_config_file()["title"] == "Language Workbench"
+    assert shell.build(Service(settings)).get_config_file()["title"] == "⟦app.name⟧"
 
 
 # -- guards ---------------------------------------------------------------------------------------------------------

@@ -88,11 +88,17 @@ def failure(cause: str, advice: str, say: Say) -> str:
             f"<span>{escape(cause)}</span><span>{escape(advice)}</span></div></div>")
 
 
+def refusal(message: str, advice: str) -> str:
+    """Why there is nothing to show, in the words of the error."""
+    return (f'<div class="dt"><div class="dt-end dt-failed" role="alert"><b>{escape(message)}</b>'
+            f"<span>{escape(advice)}</span></div></div>")
+
+
 def crisis_card(resources: Sequence[str], say: Say) -> str:
     """Where a real person in danger finds help; shown whenever a dialogue stops for safety."""
     rows = "".join(f"<li>{escape(str(line))}</li>" for line in resources)
     return (f'<div class="dt"><div class="dt-crisis" role="alert"><b>{escape(say("dialogue.crisis.title"))}</b>'
-            f'<p>{escape(say("dialogue.crisis.text"))}</p><ul>{rows}</ul></div></div>')
+            f"<ul>{rows}</ul></div></div>")
 
 
 def stop_table(counts: Mapping[str, Json], say: Say) -> str:

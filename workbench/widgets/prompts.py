@@ -5,6 +5,7 @@ The table is not drawn from what ought to be there: every cell is looked up in t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
@@ -85,10 +86,16 @@ def knowledge(dialogue: Mapping[str, Json], place: int) -> dict[str, Sequence[st
     found: dict[str, Sequence[Json]] = {
         "situation": [scenario.get("situation")], "hidden_facts": card.get("hidden_facts") or [],
         "occupation": [card.get("occupation")],
-        "definitions": [item.get(name) for item in strategies for name in ("definition_en", "definition_zh")],
+        "definitions": [first_clause(item.get(name)) for item in strategies
+                        for name in ("definition_en", "definition_zh")],
         "rationale": [counsel.get("rationale")], "dialogue": [turn.get("text") for turn in turns[:place]],
     }
     return {name: [text for text in texts if isinstance(text, str) and len(text) > 3] for name, texts in found.items()}
+
+
+def first_clause(text: Json) -> str:
+    """The words of a text up to its first mark: a prompt may hold a definition in short."""
+    return re.split(r"[.,;:。，；：]", text, maxsplit=1)[0].strip() if isinstance(text, str) else ""
 
 
 def _table(value: Json) -> Mapping[str, Json]:

@@ -20,9 +20,9 @@ def shares(ranking: Sequence[Mapping[str, Json]]) -> list[float]:
 
     Scores that are not finite count as the lowest; an empty ranking gives an empty list.
     """
-    given = [entry.get("probability") for entry in ranking]
-    if ranking and all(_finite(value) for value in given):
-        return [max(0.0, min(1.0, float(value))) for value in given]
+    given = [float(e["probability"]) for e in ranking if _finite(e.get("probability"))]
+    if ranking and len(given) == len(ranking):
+        return [max(0.0, min(1.0, value)) for value in given]
     finite = [float(e["score"]) for e in ranking if _finite(e.get("score"))]
     if not finite:
         return [0.0] * len(ranking)
@@ -95,7 +95,7 @@ def terms_of(entry: Mapping[str, Json]) -> dict[str, float]:
 
 def number(value: float) -> str:
     """Two decimals with a real minus sign, the way the tables print scores."""
-    return f"{value:.2f}".replace("-", "\u2212")
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\u2212")
 
 
 def _terms(ranking: Sequence[Mapping[str, Json]], parts: Sequence[float], chosen: Json, labels: Mapping[str, str],

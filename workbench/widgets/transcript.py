@@ -15,7 +15,7 @@ from workbench.widgets import private, ranking
 Say = Callable[..., str]
 WINDOW = 60
 """Turns drawn at once; earlier ones come on request (a page with more gets slow, architecture.md 5)."""
-ROLES = ("seeker", "supporter", "counselor")
+ROLES = ("seeker", "counselor", "supporter")
 
 
 def strategy_labels(dialogue: Mapping[str, Json], lang: str) -> dict[str, str]:

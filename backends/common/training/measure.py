@@ -73,22 +73,26 @@ def variant_losses(model: Any, trunk: Sequence[int], variants: Sequence[Variant]
                    device: torch.device | str = "cpu") -> list[float]:
     """NLL of the rest of every variant after the trunk up to its place, all in one forward pass.
 
-    The variants stand behind the trunk; a mask lets each see the trunk before its place and itself, and its positions
-    count on from there, so the result equals one pass for each (tested). For models with full attention only.
+    A variant that the trunk itself goes on with is read off the trunk; the others stand behind it, and a mask lets
+    each see the trunk before its place and itself, with positions that count on from there. So the result equals one
+    pass for each (tested). For models with full attention only.
     """
+    for variant in variants:
+        if not 0 < variant.at <= len(trunk):
+            raise UserError(f"A variant begins at token {variant.at} of a text of {len(trunk)}.")
     if not variants:
         return []
-    ids, positions, mask = _tree(trunk, variants)
+    own = {v for v in variants if tuple(trunk[v.at:v.at + len(v.head) + len(v.rest)]) == (*v.head, *v.rest)}
+    ids, positions, mask = _tree(trunk, [v for v in variants if v not in own])
     columns: list[int] = []
-    labels: list[int] = []
-    owners: list[int] = []
     start = len(trunk)
-    for number, variant in enumerate(variants):
-        before = [variant.at - 1, *range(start, start + len(variant.head) + len(variant.rest) - 1)]
-        columns += before[len(variant.head):]
-        labels += variant.rest
-        owners += [number] * len(variant.rest)
-        start += len(variant.head) + len(variant.rest)
+    for variant in variants:
+        first = variant.at if variant in own else start
+        size = len(variant.head) + len(variant.rest)
+        columns += [variant.at - 1, *range(first, first + size - 1)][len(variant.head):]
+        start += 0 if variant in own else size
+    labels = [token for variant in variants for token in variant.rest]
+    owners = [number for number, variant in enumerate(variants) for _ in variant.rest]
     dtype = next(model.parameters()).dtype
     full = torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
     keep = torch.tensor(columns, device=device)
@@ -109,8 +113,6 @@ def _tree(trunk: Sequence[int], variants: Sequence[Variant]) -> tuple[torch.Tens
     mask = torch.ones(total, total, dtype=torch.bool).tril()
     start = len(trunk)
     for variant, size in zip(variants, sizes, strict=True):
-        if not 0 < variant.at <= len(trunk):
-            raise UserError(f"A variant begins at token {variant.at} of a text of {len(trunk)}.")
         rows = slice(start, start + size)
         positions[rows] = torch.arange(variant.at, variant.at + size)
         mask[rows, variant.at:start] = False

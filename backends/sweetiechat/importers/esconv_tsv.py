@@ -26,7 +26,7 @@ def group(rows: Iterable[Row]) -> Iterator[Row]:
     where, messages = "", dict[int, Message]()
     for row in rows:
         if row.problem or not isinstance(row.value, str):
-            yield row
+            yield row if row.problem else Row(row.where, problem="it is no line of ESConv's tsv")
             continue
         try:
             window = _window(row.value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from backends.sweetiechat.exchange import bare, label_table
 from backends.sweetiechat.library import choose_strategies, strategy_sets
@@ -55,8 +56,14 @@ class Labels:
         return True
 
 
+@cache
+def normalisers() -> Normalisers:
+    """The normalisers of all bundled sets; read once, never changed."""
+    return Normalisers()
+
+
 class Normalisers:
-    """The normalisers of all bundled sets, each read once."""
+    """The normalisers of all bundled sets."""
 
     def __init__(self) -> None:
         self._known = {name: Labels(choose_strategies(name), label_table(name)) for name in strategy_sets()}

@@ -13,7 +13,7 @@ from backends.sweetiechat.importers.building import build
 from backends.sweetiechat.importers.convokit import UTTERANCES
 from backends.sweetiechat.importers.draft import Draft, Format, RoleCard, Row
 from backends.sweetiechat.importers.formats import AUTO, format_named, is_entry, sniff
-from backends.sweetiechat.importers.labels import Normalisers
+from backends.sweetiechat.importers.labels import Normalisers, normalisers
 from backends.sweetiechat.importers.reading import read_rows
 from backends.sweetiechat.objects import Dialogue, Scenario, SeekerCard
 from workbench.contract import MissingResource, UserError
@@ -73,7 +73,7 @@ def import_dialogues(path: Path, format: str = AUTO, limit: int | None = None, s
     labels a format uses; ``name`` is what people call the file; ``cancelled`` is called with the number read so far
     and may end the work by raising. Raises ``UserError`` when nothing at all can be used, saying why.
     """
-    gathered, known = _Gathered(limit), Normalisers()
+    gathered, known = _Gathered(limit), normalisers()
     files = files_of(path)
     for file in files:
         try:
@@ -134,7 +134,7 @@ def _read(file: Path, called: str, name: str, strategy_set: str, known: Normalis
 def _made(row: Row, form: Format, file: str, known: Normalisers) -> Dialogue | RoleCard:
     try:
         made = form.read(row.value)
-    except (TypeError, KeyError, AttributeError, IndexError) as error:  # an entry of quite another shape
+    except (TypeError, KeyError, AttributeError, IndexError, ValueError) as error:  # an entry of quite another shape
         why = f"{type(error).__name__}: {str(error)[:80]}"
         raise UserError(f"it is no entry of the format {form.name} ({why})") from error
     return build(made, form, row.where, file, known) if isinstance(made, Draft) else made

@@ -21,6 +21,7 @@ LARGEST_MB = 512
 """Larger files are refused: a JSON array is read as a whole (our default)."""
 HEAD = 1 << 16
 LOOK = 5
+BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[\s,]*")
 ESCONV_LINE = re.compile(r"^\d+(?:\.\d+)? [01] \d+ ")
 _KINDS = ((b"PK\x03\x04", "a zip archive or an Office file"), (b"\x1f\x8b", "a gzip archive"),
@@ -41,12 +42,12 @@ def read_rows(path: Path, is_entry: IsEntry, name: str) -> Iterator[Row]:
     start = head.decode("utf-8-sig", "ignore").lstrip()
     if not start:
         raise UserError(f"{name} is empty.", advice="Choose another file.")
-    if start[0] not in "[{":
-        yield from _table(path, start, name)
-    elif _line_by_line(path):
+    if _line_by_line(path):
         yield from _lines(path, name)
-    else:
+    elif start[0] in "[{":
         yield from _document(path, is_entry, name)
+    else:
+        yield from _table(path, start, name)
 
 
 def check_text(name: str, head: bytes) -> None:
@@ -84,16 +85,20 @@ def _why(error: ValueError) -> str:
 
 
 def _line_by_line(path: Path) -> bool:
-    """Whether one of the first lines is a JSON value by itself, as in ``.jsonl`` files."""
+    """Whether one of the first lines is a JSON value by itself, as in ``.jsonl`` files. The first line of a text over
+    many lines opens something and is none."""
     with path.open("rb") as file:
-        lines = [line for _ in range(LOOK * 4) if (line := file.readline(LARGEST_MB * 2**20)).strip()][:LOOK]
-    for line in lines:
-        try:
-            if isinstance(parsed(line.decode("utf-8-sig")), list | dict):
-                return True
-        except (UserError, UnicodeDecodeError):
-            continue
-    return False
+        lines = [line.strip() for _ in range(LOOK * 4) if (line := file.readline(LARGEST_MB * 2**20)).strip()][:LOOK]
+    values = [_value(line) for line in lines]
+    opens = lines[0].endswith((b"{", b"[", b",", b":")) or lines[0].removeprefix(BOM).startswith(b"[")
+    return any(isinstance(value, list | dict) for value in values) and not (values[0] is None and opens)
+
+
+def _value(line: bytes) -> Json:
+    try:
+        return parsed(line.decode("utf-8-sig"))
+    except (UserError, UnicodeDecodeError):
+        return None
 
 
 def _lines(path: Path, name: str) -> Iterator[Row]:
@@ -200,5 +205,9 @@ def _table(path: Path, start: str, name: str) -> Iterator[Row]:
 
 def _cells(where: str, header: list[str], cells: list[str]) -> Row:
     if len(cells) != len(header):
-        return Row(where, problem=f"it has {len(cells)} columns and the header has {len(header)}")
+        return Row(where, problem=f"it has {_columns(len(cells))} and the header has {_columns(len(header))}")
     return Row(where, dict(zip(header, cells, strict=True)))
+
+
+def _columns(count: int) -> str:
+    return f"{count} column{'s' if count != 1 else ''}"
