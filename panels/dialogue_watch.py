@@ -25,6 +25,7 @@ from workbench.panel import QUICK, Shell
 from workbench.runs import Run
 from workbench.widgets import casefile, casepicker, outcome, transcript
 from workbench.widgets.casepicker import PRESS
+from workbench.widgets.loose import listed, table, tables
 
 TASK = "sweetiechat.dialogue.v1"
 FAST, SLOW = 0.25, 2.0
@@ -166,7 +167,8 @@ def looks(run: Run, dialogue: Mapping[str, Json], live: Json, shown: int, mine: 
         "pause": mine and going,
         "continue": mine and ((paused and not waits) or run.status in ("failed", "cancelled", "lost")),
         "stop": mine and not ended, "part": mine and not ended and bool(dialogue),
-        "roles": list(dialogue.get("held") or ()), "say_row": mine and waits in ("seeker", "supporter"),
+        "roles": [role for role in listed(dialogue.get("held")) if role in transcript.ROLES],
+        "say_row": mine and waits in ("seeker", "supporter"),
         "say_text": say(f"dialogue.say.{waits}") if waits in ("seeker", "supporter") else "",
         "pace": str(FAST if going else SLOW)}
 
@@ -182,10 +184,8 @@ def endings(run: Run, dialogue: Mapping[str, Json], lang: str, say: Say) -> str:
 
 def chooser(dialogue: Mapping[str, Json], live: Json, lang: str, say: Say) -> str:
     """The strategies for a person who plays the counselor."""
-    chosen = dialogue.get("strategy_set")
-    items = chosen.get("items") if isinstance(chosen, Mapping) else ()
-    ranking = {"ranking": live.get("ranking") or ()} if isinstance(live, Mapping) else {}
-    return casepicker.strategy_picker(items or (), ranking, lang, say)
+    items = tables(table(dialogue.get("strategy_set")).get("items"))
+    return casepicker.strategy_picker(items, table(live), lang, say)
 
 
 def changes(look: Mapping[str, Json], sent: str, run_id: str) -> list[Any]:

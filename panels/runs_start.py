@@ -15,8 +15,8 @@ from workbench import forms, hub, registry
 from workbench.contract import Json, Task
 from workbench.fields import to_json
 from workbench.panel import QUEUED, QUICK, Shell
+from workbench.text import gloss
 from workbench.widgets.markup import esc
-from workbench.widgets.runlist import task_name
 
 UPDATES_A_SECOND, SHOWN = 8, 20_000
 
@@ -35,7 +35,7 @@ def example() -> Task | None:
 
 def choices(lang: str) -> list[tuple[str, str]]:
     """Every task for a list of choices."""
-    return [(f"{task_name(task.name, lang, task.title)} · {task.name}", task.name)
+    return [(f"{gloss(lang, task.title)} · {task.name}", task.name)
             for task in registry.tasks().values()]
 
 
@@ -63,9 +63,11 @@ def build(shell: Shell, asked: gr.Textbox, run: gr.Textbox, views: list[Any]) ->
             return
         wanted = json.loads(text)
         task = registry.task(str(wanted["task"]))
-        say = partial(shell.t, str(wanted["lang"]))
-        gr.HTML(f"<p class='wb-dim'>{esc((task.request.__doc__ or '').replace('`', ''))}</p>", apply_default_css=False)
-        made = forms.build(task.request, say, wanted["fields"], models())
+        lang = str(wanted["lang"])
+        say, words = partial(shell.t, lang), partial(gloss, lang)
+        about = (task.request.__doc__ or "").strip().split("\n")[0].replace("`", "")
+        gr.HTML(f"<p class='wb-dim'>{esc(words(about))}</p>", apply_default_css=False)
+        made = forms.build(task.request, say, wanted["fields"], models(), words)
         with gr.Row(elem_classes="wb-acts"):
             go = gr.Button(say("runs.start.go"), variant="primary", scale=0, elem_id="wb-go")
             stop = gr.Button(say("runs.do.cancel"), scale=0, visible=False)

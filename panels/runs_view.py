@@ -14,12 +14,13 @@ from workbench import registry
 from workbench.contract import Artifact, UserError
 from workbench.panel import Shell
 from workbench.runs import Run
+from workbench.text import gloss
 from workbench.widgets import actions, curves, facts
 from workbench.widgets.badge import run_badge
 from workbench.widgets.empty import empty
 from workbench.widgets.markup import element, esc, moment, open_link, pairs, size
 from workbench.widgets.progress import failure_card, progress
-from workbench.widgets.runlist import status_mark, task_name
+from workbench.widgets.runlist import status_mark
 
 PARTS = ("head", "progress", "curves", "log", "facts")
 LOG_LINES, LOG_CHARACTERS, CAP = 200, 20_000, 48_000
@@ -74,7 +75,7 @@ def head(shell: Shell, visitor: str, run: Run, lang: str) -> str:
     """Title, status, where it comes from, and every action that this visitor may take."""
     badge = run_badge(actions.as_list(shell.service.inputs(visitor, run.id)),
                       shell.service.result(visitor, run.id), lang)
-    title = f"<h2>{esc(run.title or run.task or run.id)}</h2>{status_mark(run.status, lang)}"
+    title = f"<h2>{esc(gloss(lang, run.title) or run.task or run.id)}</h2>{status_mark(run.status, lang)}"
     own = "".join(_own_actions(shell, run, lang)) if run.owner == visitor else ""
     panel = shell.panel_for(run.task)
     there = ""
@@ -158,7 +159,7 @@ def _about(shell: Shell, run: Run, lang: str) -> str:
     parents = " ".join(open_link("runs", parent, parent) for parent in run.parents)
     known = registry.tasks().get(run.task)
     return pairs([
-        (esc(shell.t(lang, "runs.task")), f"{esc(task_name(run.task, lang, known.title if known else ''))} "
+        (esc(shell.t(lang, "runs.task")), f"{esc(gloss(lang, known.title) if known else '')} "
                                           f"<code>{esc(run.task)}</code>"),
         (esc(shell.t(lang, "runs.created")), moment(run.created)),
         (esc(shell.t(lang, "runs.size")), esc(size(run.size_bytes))),

@@ -44,10 +44,23 @@ class PageServer:
 
     def start(self, seconds: float = 90.0) -> PageServer:
         log = (self.home.parent / f"{self.home.name}.server.log").open("a+", encoding="utf-8")
-        environ = {**os.environ, "WORKBENCH_HOME": str(self.home), "WORKBENCH_PORT": str(self.port),
-                   "PYTHONPATH": str(ROOT), "WORKBENCH_PLUGINS": "tests.toys", **self.environ}
-        self.process = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=environ, text=True,
-                                        stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+        environ = {
+            **os.environ,
+            "WORKBENCH_HOME": str(self.home),
+            "WORKBENCH_PORT": str(self.port),
+            "PYTHONPATH": str(ROOT),
+            "WORKBENCH_PLUGINS": "tests.toys",
+            **self.environ,
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVE],
+            cwd=ROOT,
+            env=environ,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
         line = self.process.stdout.readline()
         if "http://" not in line:
             log.seek(0)
@@ -78,8 +91,14 @@ class PageServer:
             except subprocess.TimeoutExpired:
                 self.kill()
 
-    def ask(self, path: str, method: str = "GET", headers: dict[str, str] | None = None, body: Any = None,
-            seconds: float = 20.0) -> Answer:
+    def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        body: Any = None,
+        seconds: float = 20.0,
+    ) -> Answer:
         """One request. ``headers`` are sent as they are (``Host`` too); a body that is no bytes goes as JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         sent = dict(headers or {})

@@ -19,10 +19,9 @@ from gradio.components import Component
 from workbench.contract import Json, Knob, UserError
 from workbench.fields import FieldSpec, describe, fields_of, from_json, to_json
 from workbench.panel import QUICK
-from workbench.text import known
 
 Say = Callable[[str], str]
-"""From a text's key to the text, or to its mark."""
+"""From a text's key to the text, or to its mark; and from a method's English words to the reader's."""
 FEW = 3
 """Up to this many choices are laid open as radio buttons."""
 
@@ -53,6 +52,33 @@ class Form:
         return collect(self.request, dict(zip(self.components, values, strict=True)), self.base)
 
 
+@dataclass(frozen=True)
+class Words:
+    """How a form speaks: texts of the page, a method's own words, and the models that may be named."""
+
+    say: Say
+    gloss: Say
+    models: Sequence[tuple[str, str]]
+
+    def name(self, field: str) -> str:
+        """``min_turns`` as a label: ``Min turns``, in the reader's language."""
+        return self.gloss(field[:1].upper() + field[1:].replace("_", " "))
+
+    def info(self, spec: FieldSpec, shape: str) -> str | None:
+        """The help under a label, with the bounds of a number and the way to write what is no plain text."""
+        knob = spec.knob
+        said = [self.gloss(knob.help)]
+        if shape in ("int", "float") and knob.low is not None and knob.high is not None:
+            said.append(f"{number(knob.low)} – {number(knob.high)}")
+        said += [self.say(f"form.{shape}.help")] if shape in ("lines", "json") else []
+        return " · ".join(part.rstrip(".。") if len(said) > 1 else part for part in said if part) or None
+
+
+def number(value: float) -> str:
+    """A bound as one reads it: ``0.05``, ``2,147,483,647``."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
+
+
 def entries(request: type, prefix: str = "", group: str = "") -> list[Entry]:
     """Every field of a request, fields of nested dataclasses included, each with its group."""
     found = []
@@ -66,11 +92,13 @@ def entries(request: type, prefix: str = "", group: str = "") -> list[Entry]:
 
 
 def build(request: type, say: Say, values: Mapping[str, Json] | None = None,
-          models: Sequence[tuple[str, str]] = ()) -> Form:
+          models: Sequence[tuple[str, str]] = (), gloss: Say = str) -> Form:
     """Lay out the form in the current Gradio context, filled with ``values`` (nested JSON; defaults where missing).
 
-    ``say`` turns keys into texts; ``models`` are (label, reference) choices for fields that name a model.
+    ``say`` turns keys into texts, ``gloss`` a method's English words into the reader's language; ``models`` are
+    (label, reference) choices for fields that name a model.
     """
+    words = Words(say, gloss, models)
     base = dict(values or {})
     all_entries = [entry for entry in entries(request) if entry.spec.knob.widget != "hidden"]
     made: dict[str, Component] = {}
@@ -78,24 +106,23 @@ def build(request: type, say: Say, values: Mapping[str, Json] | None = None,
     for group in groups:
         members = [entry for entry in all_entries if entry.group == group]
         if not group:
-            _lay(members, base, say, models, made)
+            _lay(members, base, words, made)
             continue
-        with gr.Accordion(_name("group", group, say), open=group == groups[0], elem_classes="wb-group"):
-            _lay(members, base, say, models, made)
+        with gr.Accordion(words.name(group), open=group == groups[0], elem_classes="wb-group"):
+            _lay(members, base, words, made)
     _link(all_entries, made)
     return Form(request, {entry.key: made[entry.key] for entry in all_entries}, base)
 
 
-def _lay(members: Sequence[Entry], base: Mapping[str, Json], say: Say, models: Sequence[tuple[str, str]],
-         made: dict[str, Component]) -> None:
+def _lay(members: Sequence[Entry], base: Mapping[str, Json], words: Words, made: dict[str, Component]) -> None:
     wide = [entry for entry in members if _is_wide(entry.spec)]
     narrow = [entry for entry in members if not _is_wide(entry.spec)]
     for entry in wide:
-        made[entry.key] = component(entry, _current(entry, base), say, models)
+        made[entry.key] = component(entry, _current(entry, base), words)
     if narrow:
         with gr.Row(elem_classes="wb-fields"):
             for entry in narrow:
-                made[entry.key] = component(entry, _current(entry, base), say, models)
+                made[entry.key] = component(entry, _current(entry, base), words)
 
 
 def _is_wide(spec: FieldSpec) -> bool:
@@ -113,7 +140,7 @@ def _current(entry: Entry, base: Mapping[str, Json]) -> Json:
 
 
 def _shape(kind: Any) -> str:
-    """Which sort of component a type needs: choice, bool, int, float, text, lines or json."""
+    """Which sort of component a type needs: choice, several, bool, int, float, text, lines or json."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
         return "choice"
@@ -123,24 +150,27 @@ def _shape(kind: Any) -> str:
             return "text" if shapes <= {"text", "json"} else "json"
         return shapes.pop()
     if origin is tuple:
-        return "lines" if arguments[0] is str else "json"
+        return "several" if get_origin(arguments[0]) is Literal else "lines" if arguments[0] is str else "json"
     return {bool: "bool", int: "int", float: "float", str: "text"}.get(kind, "json")
 
 
-def component(entry: Entry, value: Json, say: Say, models: Sequence[tuple[str, str]] = ()) -> Component:
+def component(entry: Entry, value: Json, words: Words) -> Component:
     """The component of one field."""
     spec, knob = entry.spec, entry.spec.knob
     shape = _shape(spec.kind)
-    common: dict[str, Any] = {"label": _name("field", spec.name, say), "info": _info(entry, shape, say),
-                              "min_width": 180, "interactive": True}
+    common: dict[str, Any] = {"label": words.name(spec.name), "info": words.info(spec, shape), "min_width": 180,
+                              "interactive": True}
     if knob.widget == "model":
-        offered = [(say("form.default_model"), ""), *models]
+        offered = [(words.say("form.default_model"), ""), *words.models]
         if value not in [reference for _, reference in offered]:
             offered.append((str(value), str(value)))
         return gr.Dropdown(offered, value=value or "", allow_custom_value=True, **common)
     if shape == "choice":
-        choices = [(_choice(spec.name, choice, say), choice) for choice in _choices(spec.kind)]
+        choices = [(words.gloss(str(choice)), choice) for choice in _choices(spec.kind)]
         return (gr.Radio if len(choices) <= FEW else gr.Dropdown)(choices, value=value, **common)
+    if shape == "several":
+        some = [(words.gloss(str(choice)), choice) for choice in get_args(get_args(spec.kind)[0])]
+        return gr.CheckboxGroup(some, value=list(value or ()), **common)
     if shape == "bool":
         return gr.Checkbox(bool(value), label=common["label"], info=common["info"], min_width=180,
                            interactive=True)
@@ -162,32 +192,10 @@ def _text_box(shape: str, value: Json, knob: Knob, common: Mapping[str, Any]) ->
     return gr.Textbox(shown, max_length=longest, **lines, **common)
 
 
-def _name(kind: str, name: str, say: Say) -> str:
-    key = f"{kind}.{name}"
-    return say(key) if known(key) else name.replace("_", " ").capitalize()
-
-
-def _choice(name: str, choice: Json, say: Say) -> str:
-    key = f"choice.{name}.{choice}"
-    return say(key) if known(key) else str(choice)
-
-
 def _choices(kind: Any) -> list[Json]:
     if get_origin(kind) is Literal:
         return list(get_args(kind))
     return [choice for inner in get_args(kind) if inner is not type(None) for choice in get_args(inner)]
-
-
-def _info(entry: Entry, shape: str, say: Say) -> str | None:
-    knob, key = entry.spec.knob, f"help.{entry.key}"
-    said = [say(key) if known(key) else knob.help]
-    if shape in ("int", "float") and knob.low is not None and knob.high is not None:
-        said.append(f"{knob.low:g} – {knob.high:g}")
-    if shape == "lines":
-        said.append(say("form.lines.help"))
-    if shape == "json":
-        said.append(say("form.json.help"))
-    return " · ".join(part.rstrip(".") if len(said) > 1 else part for part in said if part) or None
 
 
 def _link(all_entries: Sequence[Entry], made: Mapping[str, Component]) -> None:

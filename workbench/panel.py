@@ -49,7 +49,9 @@ class Panel:
 class Shell(Protocol):
     """What ``build`` is given. Every method is safe to call while building unless it takes a ``request``.
 
-    Give ``apply_default_css=False`` to every ``gr.HTML``: Gradio's default dresses buttons and headings its own way."""
+    Three things learned by measuring. Give ``apply_default_css=False`` to every ``gr.HTML``: Gradio's default dresses
+    buttons and headings its own way. Never listen to ``gr.HTML(..).change``: it fires again after every answer,
+    without end; use ``select`` with data of your own. No layout (``Column`` ..) as output of a poll or a stream."""
 
     @property
     def service(self) -> Service:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -97,9 +98,8 @@ class Line:
             raise self._lost() from error
 
     def _lost(self) -> UserError:
-        log = wire.place(self._settings.home, self.reference).log
-        words = [line for line in read_word(log).splitlines() if line.strip()]
-        last = f" Its last words: {words[-1][:200]}" if words else ""
+        words = last_words(wire.place(self._settings.home, self.reference).log)
+        last = f" Its last words: {words}" if words else ""
         return UserError(f"The process of the model {self.reference} ended in the middle of a request: it was unloaded "
                          f"or killed, or the machine ran out of memory.{last}",
                          advice="It is started again at the next request.")
@@ -157,8 +157,7 @@ def start(settings: Settings, reference: str, path: Path) -> None:
         while not _answers(place):
             if child.poll() is not None or time.monotonic() > deadline:
                 _end(child)
-                words = read_word(place.log).strip().splitlines()
-                raise UserError(f"The process of the model {reference} did not start. {words[-1] if words else ''}",
+                raise UserError(f"The process of the model {reference} did not start. {last_words(place.log)}".strip(),
                                 advice=f"Its log is {place.log}.")
             time.sleep(0.02)
     threading.Thread(target=child.wait, daemon=True).start()  # so that it never stays a zombie of ours
@@ -185,6 +184,12 @@ def unload(settings: Settings, reference: str) -> None:
     place = wire.place(settings.home, str(hub.parse(reference or settings.default_model)))
     with locked(place.lock, seconds=START_SECONDS):
         _kill(place)
+
+
+def last_words(log: Path) -> str:
+    """The last line of a process's log without the name of the exception's class, at most 300 characters."""
+    words = [line.strip() for line in read_word(log).splitlines() if line.strip()]
+    return re.sub(r"^[\w.]+(Error|Exception|Resource): ", "", words[-1])[:300] if words else ""
 
 
 def _memo(settings: Settings) -> Path:

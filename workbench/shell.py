@@ -62,7 +62,9 @@ def build(service: Service, extra: Sequence[Panel] = ()) -> gr.Blocks:
     shell = PageShell(service)
     with gr.Blocks(title=text.mark("app.name"), analytics_enabled=False, fill_width=True,
                    delete_cache=(3600, 24 * 3600)) as page:
-        nowhere = gr.HTML(visible=False)  # first of all components: Gradio looks them up from the front
+        with gr.Column(elem_id="wb-shelf") as shelf:
+            nowhere = gr.HTML(visible=False)
+        shell.shelf.append(shelf)
         _top(shell)
         found = panels(extra)
         shell.panels.extend(found)

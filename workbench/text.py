@@ -50,8 +50,20 @@ def say(lang: str, key: str, **values: Json) -> str:
     return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), text)
 
 
+@lru_cache(maxsize=1)
+def _glossary() -> Mapping[str, str]:
+    return MappingProxyType(dict(json.loads((FOLDER / "glossary.zh.json").read_text(encoding="utf-8"))))
+
+
+def gloss(lang: str, english: str) -> str:
+    """What a *method* says (task titles, field names, help) in the reader's language; as it stands where unknown.
+
+    Methods know no texts of the page: they write English, and ``glossary.zh.json`` maps it, sentence by sentence."""
+    return _glossary().get(english, english) if lang == "zh-CN" else english
+
+
 def known(key: str) -> bool:
-    """Whether there is a text of this key (some keys are made from the names of tasks, statuses or fields)."""
+    """Whether there is a text of this key (some keys are made from the names of statuses or failures)."""
     return key in catalogue("en")
 
 

@@ -26,7 +26,16 @@ def pack_linears(model: nn.Module) -> int:
     for module in model.modules():
         if type(module) is nn.Linear and module.weight.device.type == "cpu":
             done += _pack(module, keep=id(module.weight) in shared)
+    if done:
+        _own(model)
     return done
+
+
+def _own(model: nn.Module) -> None:
+    """Copy what is left of the weights into memory of its own: as views of the mapped file they would keep all of
+    the file in memory, beside the packed weights made from it."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
 
 
 def available() -> bool:

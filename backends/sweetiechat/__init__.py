@@ -17,15 +17,21 @@ exchange           JSONL (exact), ESConv layout, chat messages, CSV
 =================  =====================================================================================
 
 Departures and defaults of ours
-    * The seeker's private state is scored by default (``seeker_state="scored"``): the model continues "the
-      feeling is ..." with five levels, calibrated against the first turn, at most one level a turn, and falling
-      more slowly for closed people (openness 1); facts count as revealed by overlap of words. A capable chat
-      model can return ``{"utterance", "private"}`` as JSON instead (``seeker_state="json"``).
-    * ``scored`` strategies: S(s) = mean log p(label | h) - beta * mean log p(label | empty history), plus
-      stage_weight * fit of the stage - repeat_weight * uses among the last three; all terms are logged.
-    * SmolLM2-135M speaks English only and is small: it keeps to the topic and to the chosen strategy's form, but
-      repeats itself, sometimes swaps perspective (a seeker who advises), and knows nothing. Read its dialogues as
-      a demonstration of the method, not as data of ServeForEmo's quality; give a larger model for that.
+    * What the seeker does in a turn (open, tell a fact, answer, doubt, end the talk, ...) is decided before any word is
+      made, from the seeker's own card and state and the public talk (``aims``).
+    * A model under one thousand million weights gets short prompts and its reply's first words: the seeker's come from
+      its card ("I still pay half of"), the supporter's from a list per strategy ("It sounds like you feel"); the model
+      writes on from there. Such models follow how a sentence begins far better than an instruction. The words given
+      are kept in ``meta.prefill``, the raw text in ``meta.raw``. Larger models and servers get instructions only.
+    * An utterance is cleaned (labels, asides, talk about the task, half and repeated sentences) and one that breaks a
+      rule of ``prompts.<lang>.yaml`` is drawn again up to ``redraws`` times; ``meta`` says what was taken off and left.
+    * The seeker's private state is scored by default (``seeker_state="scored"``, see ``seeker``): the model's own words
+      for the strength of the feeling, calibrated against the turn before. For a small model this is close to noise. A
+      capable chat model can return ``{"utterance", "private"}`` as JSON instead (``seeker_state="json"``).
+    * ``scored`` strategies follow the formula of ``counselor``; the null history is a talk without content.
+    * SmolLM2-135M speaks English only and is small: its seeker tells what is on the card, its supporter keeps the
+      form of the chosen strategy, but both lose the thread within a few turns, misread each other and know nothing.
+      Read its dialogues as a demonstration of the method, not as data of ServeForEmo's quality.
 
 The artifact ``dialogue.json`` is a ``Dialogue`` as JSON plus the state of the run, see ``table.table_to_json``.
 """

@@ -40,8 +40,14 @@ def run(settings: Settings, quick: bool = False) -> dict[str, Json]:
     print(f"{found.card.title}: {info['dtype']}, {info['threads']} threads, {size[0]} dialogues of {size[1]} turns of "
           f"{size[2]} tokens")
     _ours(model, (2, 2, 8), "none", settings)  # warm-up: allocations and lazy imports
+    clock = [time.process_time()]
     before, record = _ours(model, size, "none", settings)
-    theirs, replies = Peer(found.path, info).answer([prompt for prompt, _ in record.replies], size[2])
+    clock.append(time.process_time())
+    peer = Peer(found.path, info)
+    clock.append(time.process_time())
+    theirs, replies = peer.answer([prompt for prompt, _ in record.replies], size[2])
+    clock.append(time.process_time())
+    print(f"processor seconds: ours {clock[1] - clock[0]:.1f}, theirs {clock[3] - clock[2]:.1f}")
     after, _ = _ours(model, size, "none", settings)
     seconds = (before + after) / 2  # before and after the peer, so that a machine that grows busier harms both
     with_scores, _ = _ours(model, size, "scored", settings)

@@ -16,7 +16,7 @@ from backends.sweetiechat.wording import Wording
 
 SENTENCE = re.compile(r"[^.!?。！？…]*[.!?。！？…]+[\"'”’)]*\s*|[^.!?。！？…]+$")
 ENDS = tuple(".!?。！？…\"'”’)")
-ASIDE = re.compile(r"\[[^\]]*\]|\*[^*\n]*\*|\((?:pauses?|sighs?|smiles?|laughs?|crying|nods?)[^)]*\)|（[^）]*）")
+ASIDE = re.compile(r"\[[^\]]*\]|\*[^*\n]*\*|\([^)]*\)|（[^）]*）")
 SAME = 0.6
 """An utterance that shares more than this part of its word pairs with an earlier one counts as said before."""
 
@@ -53,17 +53,26 @@ def clean(text: str, role: Speaker, wording: Wording, *, cut_off: bool, said: Se
     kept = [s for s in sentences if not meta.search(s)]
     if len(kept) < len(sentences):
         removed.append("talk about the task")
+    if small:
+        kept, before = _without_comments(kept, role, wording), kept
+        removed += ["comment on itself"] if len(kept) < len(before) else []
     if cut_off and len(kept) > 1 and not kept[-1].endswith(ENDS):
         kept.pop()
         removed.append("half sentence")
-    before = {s.strip().lower() for other in said for s in SENTENCE.findall(other)}
-    fresh = [s for s in kept if s.lower() not in before]
+    old = {s.strip().lower() for other in said for s in SENTENCE.findall(other)}
+    fresh = [s for s in kept if s.lower() not in old]
     unique = list(dict.fromkeys(fresh or kept))[: int(rules["sentences_small" if small else "sentences"][role])]
     if len(unique) < len(kept):
         removed.append("sentences beyond the limit or said twice")
     words = " ".join(unique) if wording.language == "en" else "".join(unique)
     result = _finish(_shorten(words, int(rules["longest_words"][role]), wording), wording)
     return Cleaned(result, tuple(removed), faults(result, role, wording, said))
+
+
+def _without_comments(sentences: list[str], role: Speaker, wording: Wording) -> list[str]:
+    """The sentences without those that only comment on the ones before, never all of them."""
+    pattern = wording.pattern("rules", "drop", role)
+    return [s for n, s in enumerate(sentences) if n == 0 or not pattern.search(s)]
 
 
 def _own_lines(text: str, wording: Wording) -> str:

@@ -1,6 +1,9 @@
 """The strategy decision before each supporter turn (spec A.5), for many dialogues at once.
 
-``scored``   S(s) = mean_k log p(tok_k(s) | prompt(h)) - beta * mean_k log p(tok_k(s) | prompt(null))
+``scored``   S(s) = mean_k log p(tok_k(s) | prompt(h)) - beta * mean_k log p(tok_k(s) | prompt(null)), where the null
+             history is a talk of the same form without content ("..." five times). On 96 turns of ESConv's failed
+             dialogues SmolLM2's argmax then had a macro-F1 of .24, against .14 with a note that nothing was said,
+             and .07 without calibration (64 turns): chosen by that measurement, our default.
              S'(s) = S(s) + stage_weight * stage_bonus(s) - repeat_weight * count_last3(s)
              P(s) = softmax(S' / T); argmax when T = 0, else a draw. All terms are kept in ``Ranked.terms``.
 ``prompt``   the model answers in JSON; a wrong answer gets one repair call, then ``scored``, then (a model that
@@ -102,9 +105,11 @@ def _draw(ranking: Sequence[Ranked], cast: Cast, dialogue: Dialogue) -> str:
 def _why(dialogue: Dialogue, ranking: Sequence[Ranked], chosen: str, cast: Cast) -> str:
     label = {item.key: item.label(cast.wording.language) for item in dialogue.strategy_set.items}
     own = next(r for r in ranking if r.strategy == chosen)
-    other = next(r for r in ranking if r.strategy != chosen)
-    return str(cast.wording.part("counselor")["rationale_scored"].format(
-        label=label[chosen], score=own.score, second=label[other.strategy], second_score=other.score))
+    other = max((r for r in ranking if r.strategy != chosen), key=lambda r: r.score)
+    drawn = "rationale_drawn" if other.score > own.score else "rationale_scored"
+    return str(cast.wording.part("counselor")[drawn].format(
+        label=label[chosen], score=own.score, probability=own.probability, second=label[other.strategy],
+        second_score=other.score))
 
 
 def _prompted(dialogues: Sequence[Dialogue], cast: Cast, cancelled: Callable[[], None] | None) -> list[Counsel]:

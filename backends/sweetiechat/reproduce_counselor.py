@@ -1,7 +1,7 @@
 """``reproduce`` part: the counselor's classifier against its baselines, by dialogue, with intervals (spec 1.B, 1.G).
 
-MultiESC's validation file, five folds by dialogue, with the eight labels *of that file* (suggestions and information are
-one class, greetings are one of their own), because the spec's figures are for those. The word features and the two
+MultiESC's validation file, five folds by dialogue, with the eight labels *of that file* (suggestions and information
+are one class, greetings are one of their own), because the spec's figures are for those. The word features and the two
 settings of the regression were chosen on these dialogues with the folds of seeds 0 and 1; the figure that is claimed is
 the mean over other seeds, and a second claim trains on PPDPP's dialogues with ESConv's own eight labels and tests on
 ESConv dialogues that had no part in any choice. Without the data the claims are made on planted dialogues, which test
@@ -103,8 +103,8 @@ def elsewhere(folder: Path) -> list[Claim]:
     runs = [predicted(predict, known, asked) for predict in (words_only(), majority)]
     value, low = (figures(run, declared, 0, RESAMPLES)["macro_f1"] for run in runs)
     gain = advantage(runs[0], runs[1], declared, 0, RESAMPLES)
-    return [Claim(f"macro-F1 over ESConv's 8 labels, trained on {len(known)} turns of PPDPP, tested on {len(asked)} turns "
-                  "of ESConv dialogues that had no part in any choice; control: the most frequent strategy",
+    return [Claim(f"macro-F1 over ESConv's 8 labels, trained on {len(known)} turns of PPDPP, tested on {len(asked)} "
+                  "turns of ESConv dialogues that had no part in any choice; control: the most frequent strategy",
                   value.value, low.value, gain.excludes(0.0) and gain.value > 0, low.value,
                   _pair(value.low, value.high))]
 

@@ -7,7 +7,6 @@ goes on from its newest checkpoint to the same weights; several processes are st
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -88,7 +87,7 @@ def measured(evaluation: Any, request: TrainRequest) -> Measured:
     from backends.common.training.measure import perplexity
 
     sums = evaluation.sums
-    strategies = math.exp(min(700.0, sums.head / sums.replies)) if sums.head_tokens and sums.replies else None
+    strategies = sums.head / sums.replies if sums.head_tokens and sums.replies else None
     loss = (request.strategy_weight * sums.head + sums.rest) / max(1, sums.replies)
     return Measured(evaluation.step, perplexity(sums.rest, sums.rest_tokens), strategies, loss)
 

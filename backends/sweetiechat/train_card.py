@@ -23,19 +23,20 @@ def card(request: TrainRequest, sources: Sequence[Source], reference: str, resul
              f"license: {json.dumps(request.licence or 'other', ensure_ascii=False)}", "language:",
              *(f"- {language}" for language in languages), f"base_model: {json.dumps(reference)}",
              "tags:", "- emotional-support", "- sweetiechat", "---"]
-    measured = [f"| {m.step} | {m.perplexity:.2f} | {_shown(m.strategy_perplexity)} | {m.loss:.3f} |"
+    measured = [f"| {m.step} | {m.perplexity:.2f} | {_shown(m.strategy_nats)} | {m.loss:.3f} |"
                 for m in result.measured] or ["| - | - | - | - |"]
     lines = [
         *front, "", f"# {request.name}", "",
         f"A support agent in the manner of SweetieChat (COLING 2025): `{reference}` fine-tuned ({request.method}, "
-        f"variant `{request.variant}`) on the supporter's turns of {result.dialogues} dialogues. A re-implementation "
+        f"variant `{request.variant}`) on the supporter's turns. A re-implementation "
         "from the published description; it is not the authors' model.", "",
         "## Data", *(f"- {line}" for line in data_lines(sources)), "",
         "## Measured on held-out dialogues",
-        f"{result.held_out} dialogues that share no scenario with the training data.", "",
-        "| step | perplexity of responses | of strategies | nats a reply |", "|---|---|---|---|", *measured, "",
-        "## Training", f"{result.steps} steps, {result.replies} replies, {result.learned_tokens} learned tokens, "
-        f"{result.trained_weights} of {result.all_weights} weights; those of step {result.kept_step} were kept.", "",
+        f"Dialogues that share no scenario with the training data: {result.held_out}.", "",
+        "| step | perplexity of responses | nats a strategy | nats a reply |", "|---|---|---|---|", *measured, "",
+        "## Training", f"Steps {result.steps}, dialogues {result.dialogues}, replies {result.replies}, "
+        f"learned tokens {result.learned_tokens}; {result.trained_weights} of {result.all_weights} weights were "
+        f"trained; those of step {result.kept_step} were kept.", "",
         "```json", json.dumps(to_json(request), ensure_ascii=False, indent=1), "```", "", LIMITS, ""]
     return "\n".join(lines)
 
@@ -45,8 +46,8 @@ def data_lines(sources: Sequence[Source]) -> list[str]:
     found = []
     for source in sources:
         counts = ", ".join(f"{key} {count}" for key, count in strategy_counts(source.trained).items())
-        found.append(f"`{source.reference}`: {len(source.trained)} dialogues for training, {len(source.held_out)} held "
-                     f"out; {counts or 'no strategies'}")
+        found.append(f"`{source.reference}`: dialogues for training {len(source.trained)}, held out "
+                     f"{len(source.held_out)}; {counts or 'no strategies'}")
     return found
 
 

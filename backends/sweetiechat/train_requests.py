@@ -97,12 +97,12 @@ class SavedModel:
 
 @dataclass(frozen=True)
 class Measured:
-    """Held-out figures after ``step`` steps: perplexity of the responses with their end tokens, and for ``joint`` the
-    perplexity of the strategies (8 would be guessing among eight) and nats a reply of both together."""
+    """Held-out figures after ``step`` steps: perplexity of the responses with their end tokens, for ``joint`` nats a
+    reply of the strategies (2.08 would be guessing among eight), and nats a reply of both together."""
 
     step: int
     perplexity: float
-    strategy_perplexity: float | None
+    strategy_nats: float | None
     loss: float
 
 

@@ -79,7 +79,7 @@ def counselor(view: CounselorView, wording: Wording, voice: Voice, task: str, ke
     part = wording.part("counselor")
     scored = task in ("score", "null")
     system = _strategies(view, wording, short=scored)
-    lines = () if task == "null" else view.lines
+    lines = _without_content(wording) if task == "null" else view.lines
     transcript = part["transcript"].format(lines=_transcript(lines, view, wording))
     labels = {item.key: item.label(view.language) for item in view.strategies}
     if scored:
@@ -94,6 +94,11 @@ def counselor(view: CounselorView, wording: Wording, voice: Voice, task: str, ke
         return Prompt(text=f"{system}\n\n{transcript}\n{now}\n{begin}", key=key)
     messages = (Message("system", system), Message("user", f"{transcript}\n\n{now}"))
     return Prompt(messages=messages, prefill=begin if voice.prefill else "", key=key)
+
+
+def _without_content(wording: Wording) -> tuple[Line, ...]:
+    texts = wording.table["null_talk"]
+    return tuple(Line("supporter" if number % 2 else "seeker", text) for number, text in enumerate(texts))
 
 
 def _strategies(view: CounselorView, wording: Wording, *, short: bool) -> str:

@@ -109,7 +109,7 @@ def test_what_is_scored_are_the_labels_of_the_dialogues_language():
 
 def test_the_mean_over_tokens_and_not_the_sum_is_compared():
     def scores(prompt, texts):
-        here = "nothing has been said" not in "".join(m.content for m in prompt.messages)
+        here = "Seeker: ..." not in "".join(m.content for m in prompt.messages)
         return [[-1.0] * (1 + n) if here else [-1.0] for n, _ in enumerate(texts)]
 
     (counsel,) = decide([make_dialogue("a")], make_cast(ScriptedModel(scores=scores), request()))

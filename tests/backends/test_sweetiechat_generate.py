@@ -239,6 +239,7 @@ def test_our_half_of_the_benchmark_makes_a_fixed_number_of_turns(settings):
     seconds, record = bench._ours(model, (3, 4, 8), "none", settings)
     assert seconds > 0 and len(record.replies) == 12 and not model.scored
     decoding = model.decodings[0]
-    assert decoding.min_new_tokens == decoding.max_new_tokens == 8 and decoding.temperature == 0.0 and decoding.stop == ()
+    assert decoding.min_new_tokens == decoding.max_new_tokens == 8
+    assert decoding.temperature == 0.0 and decoding.stop == ()
     _, scored = bench._ours(ScriptedModel(), (2, 4, 8), "scored", settings)
     assert len(scored.prompts) > len(scored.replies) == 8

@@ -292,6 +292,14 @@ def test_cleaning_a_chinese_utterance(raw, text):
     assert clean(raw, "seeker", ZH, cut_off=False).text == text
 
 
+def test_a_small_models_comments_on_itself_go_but_never_everything():
+    raw = "My friend left. That's a pretty sad story. I miss him."
+    assert clean(raw, "seeker", EN, cut_off=False, small=True).text == "My friend left. I miss him."
+    assert "comment on itself" in clean(raw, "seeker", EN, cut_off=False, small=True).removed
+    assert clean("That's a pity.", "seeker", EN, cut_off=False, small=True).text == "That's a pity."
+    assert clean(raw, "seeker", EN, cut_off=False).text == raw
+
+
 def test_a_small_model_keeps_fewer_sentences_and_nobody_repeats_a_sentence():
     raw = "I am sad. He left. It hurts."
     assert clean(raw, "seeker", EN, cut_off=False, small=True).text == "I am sad. He left."

@@ -245,7 +245,7 @@ def test_the_task_trains_measures_and_saves(trained) -> None:
     assert result.last_loss < result.first_loss
     assert [m.step for m in result.measured] == [0, 2, 4]
     assert result.measured[-1].perplexity < result.measured[0].perplexity
-    assert result.measured[-1].strategy_perplexity < result.measured[0].strategy_perplexity
+    assert result.measured[-1].strategy_nats < result.measured[0].strategy_nats
     assert result.replies > 25 and result.learned_tokens > 1000 and result.left_out == ()
     assert 0 < result.trained_weights < result.all_weights
     assert {line["kind"] for line in read_lines(context.run / "artifacts.jsonl")} == {"model", "text"}
@@ -265,7 +265,7 @@ def test_the_model_opens_by_its_path_and_its_card_tells_what_it_is(trained) -> N
     assert (found.title, found.kind, found.languages) == ("Practice agent", "chat", ("en",))
     assert found.licence == "apache-2.0"
     text = (Path(folder) / "README.md").read_text()
-    for words in ("not the authors' model", "`practice`: 8 dialogues for training, 2 held out", "no therapist",
+    for words in ("not the authors' model", "`practice`: dialogues for training 8, held out 2", "no therapist",
                   f"{result.measured[-1].perplexity:.2f}", "## Limits"):
         assert words in text
     facts = json.loads((Path(folder) / "training.json").read_text())
@@ -307,7 +307,7 @@ def test_every_kind_of_training_runs(fields: dict, tiny_lm: Path, tmp_path: Path
     result = run(request, MemoryContext(tmp_path / "run"))
     assert result.steps == 2 and all(Path(one.path).is_dir() for one in result.saved)
     learned = request.variant == "joint"
-    assert all((m.strategy_perplexity is not None) == learned for m in result.measured)
+    assert all((m.strategy_nats is not None) == learned for m in result.measured)
     assert bool(result.left_out) == (request.length == 400)
     assert (result.measured == ()) == (request.held_out == 0.0)
 

@@ -20,7 +20,9 @@ PICTURES = os.environ.get("WORKBENCH_PICTURES", "")
 
 def chromium() -> str | None:
     """A Chromium of the system; Playwright's own download is not used."""
-    return next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
 
 
 @pytest.fixture(scope="session")
@@ -65,8 +67,12 @@ class Sealed:
     def open(self, address: str) -> Any:
         page = self.context.new_page()
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" and "Refused" in
-                message.text else None)
+        page.on(
+            "console",
+            lambda message: (
+                self.errors.append(message.text) if message.type == "error" and "Refused" in message.text else None
+            ),
+        )
         page.goto(address)
         page.wait_for_selector("#wb-tabs")
         page.wait_for_selector("#wb-strip .wb-cell >> nth=2")
@@ -81,6 +87,7 @@ def sealed(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..
     def make(**options: Any) -> Sealed:
         made.append(Sealed(browser, **options))
         return made[-1]
+
     yield make
     for number, one in enumerate(made):
         if PICTURES and one.context.pages:

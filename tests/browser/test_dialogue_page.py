@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.pageserver import PageServer
+from workbench import sessions
+from workbench.settings import load_settings
 
 LOADED = 90_000
 """Milliseconds until the model process has answered for the first time on a busy machine."""
 ATTACK = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+
+
+def unload(home: Path, tiny: Path) -> None:
+    """End the model's process of a home: it outlives the server on purpose."""
+    sessions.unload(load_settings(environ={"WORKBENCH_HOME": str(home)}), f"path:{tiny}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_model_is_left(server: PageServer, tiny_lm: Path) -> Iterator[None]:
+    yield
+    unload(server.home, tiny_lm)
 
 
 def set_up(sealed: Callable[..., Any], server: PageServer, tiny: Path, **options: Any) -> tuple[Any, Any]:
@@ -61,7 +74,7 @@ def test_the_first_visit_offers_one_button_and_every_problem(sealed: Callable[..
     assert page.locator(".dt-group").count() == 5 and page.locator(".dt-cards button").count() == 3
     page.click(".dt-problems button:has-text('Jealousy')")
     page.wait_for_function("[...document.querySelectorAll('textarea')].some(t => /partner/.test(t.value))")
-    page.click(".dt-cards button >> nth=2")
+    page.click(".dt-cards [data-key='jealousy-3']")
     page.wait_for_selector(".dt-cards button:nth-child(3)[aria-pressed=true]")
 
 
@@ -184,9 +197,11 @@ def test_the_server_is_killed_in_the_middle_and_the_same_dialogue_goes_on(sealed
         run = begin(page, turns=20)
         page.wait_for_selector(".dt-strategies button >> nth=7", timeout=LOADED)
         first = page.inner_text(".dt-seeker .dt-text >> nth=0")
+        page.evaluate("window.before = true")
         own.kill()
         page.wait_for_selector(".wb-lost:visible")
         own.start()
+        page.wait_for_function("!window.before", timeout=LOADED)  # the page has come back by itself
         page.wait_for_selector(f"code:has-text('{run}')", timeout=LOADED)
         page.wait_for_selector(".dt-strategies button >> nth=7", timeout=LOADED)
         assert page.inner_text(".dt-seeker .dt-text >> nth=0") == first
@@ -194,6 +209,7 @@ def test_the_server_is_killed_in_the_middle_and_the_same_dialogue_goes_on(sealed
         wait_turns(page, 2)
     finally:
         own.stop()
+        unload(own.home, tiny_lm)
 
 
 def test_on_a_narrow_screen_the_transcript_comes_before_the_case_file(sealed: Callable[..., Any], server: PageServer,

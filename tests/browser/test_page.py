@@ -38,7 +38,9 @@ def test_the_empty_tab_offers_an_example_to_press(sealed: Callable[..., Any], se
     assert page.is_visible(".wb-example:has-text('Start the example')")
 
 
-def test_a_task_is_started_watched_and_found_again_after_a_reload(sealed: Callable[..., Any], server: PageServer) -> None:
+def test_a_task_is_started_watched_and_found_again_after_a_reload(
+    sealed: Callable[..., Any], server: PageServer
+) -> None:
     _, page, _ = runs_page(sealed, server)
     page.click("#wb-new")
     page.click("#wb-start-task input")
@@ -51,7 +53,9 @@ def test_a_task_is_started_watched_and_found_again_after_a_reload(sealed: Callab
     page.wait_for_selector("#wb-run-curves figure")
     page.wait_for_selector("#wb-strip >> text=1 running")
     first = page.get_attribute("#wb-run-progress [role=progressbar]", "aria-valuenow")
-    page.wait_for_function(f"Number(document.querySelector('#wb-run-progress [role=progressbar]').ariaValueNow) > {first}")
+    page.wait_for_function(
+        f"Number(document.querySelector('#wb-run-progress [role=progressbar]').ariaValueNow) > {first}"
+    )
     run = re.search(r"run=([\w-]+)", page.url)[1]
     assert "tab=runs" in page.url
     page.reload()
@@ -84,7 +88,9 @@ def test_a_stream_task_shows_its_events_as_they_come(sealed: Callable[..., Any],
     page.click("#wb-go")
     seen = []
     for count in (0, 2, 4):
-        page.wait_for_function(f"[...document.querySelectorAll('textarea')].some(t => t.value.includes('\"index\": {count}'))")
+        page.wait_for_function(
+            f"[...document.querySelectorAll('textarea')].some(t => t.value.includes('\"index\": {count}'))"
+        )
         seen.append(time.monotonic())
     assert seen[-1] - seen[0] > 0.3, "it arrived all at once"
 
@@ -110,7 +116,9 @@ def test_a_stream_that_is_stopped_leaves_no_process(sealed: Callable[..., Any], 
     assert not psutil.pid_exists(pid)
 
 
-def test_rows_work_by_keyboard_and_keep_focus_while_the_list_changes(sealed: Callable[..., Any], server: PageServer) -> None:
+def test_rows_work_by_keyboard_and_keep_focus_while_the_list_changes(
+    sealed: Callable[..., Any], server: PageServer
+) -> None:
     _, page, visitor = runs_page(sealed, server)
     first, second = (server.submit(visitor, steps=2), server.submit(visitor, steps=3))
     page.wait_for_selector(f"[data-wb-row='{second}']")
@@ -170,7 +178,7 @@ def test_cancel_share_run_again_and_delete_from_the_page(sealed: Callable[..., A
 
 
 def test_copy_puts_the_command_on_the_clipboard(sealed: Callable[..., Any], server: PageServer) -> None:
-    one, page, visitor = runs_page(sealed, server, permissions=["clipboard-read", "clipboard-write"])
+    _, page, visitor = runs_page(sealed, server, permissions=["clipboard-read", "clipboard-write"])
     run = server.submit(visitor, steps=3)
     choose(page, run)
     page.click("#wb-run-head >> text=Copy as command")
@@ -238,6 +246,7 @@ def test_what_a_run_wrote_is_never_run(sealed: Callable[..., Any], server: PageS
 
 # -- the frame ------------------------------------------------------------------------------------------------------
 
+
 def test_tab_and_run_are_in_the_address_and_links_hand_over(sealed: Callable[..., Any], server: PageServer) -> None:
     _, page, visitor = runs_page(sealed, server)
     run = server.submit(visitor, steps=1)
@@ -258,7 +267,7 @@ def test_tab_and_run_are_in_the_address_and_links_hand_over(sealed: Callable[...
 
 
 def test_the_language_switch_changes_the_whole_page_and_stays(sealed: Callable[..., Any], server: PageServer) -> None:
-    one, page, _ = runs_page(sealed, server)
+    _, page, _ = runs_page(sealed, server)
     assert page.get_attribute("html", "lang") == "en"
     page.click("[data-wb-lang='zh-CN']")
     page.wait_for_selector("html[lang='zh-CN']")
@@ -273,8 +282,10 @@ def test_the_language_switch_changes_the_whole_page_and_stays(sealed: Callable[.
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_light_and_dark_follow_the_system_until_switched(sealed: Callable[..., Any], server: PageServer, scheme: str) -> None:
-    one, page, _ = runs_page(sealed, server, color_scheme=scheme)
+def test_light_and_dark_follow_the_system_until_switched(
+    sealed: Callable[..., Any], server: PageServer, scheme: str
+) -> None:
+    _, page, _ = runs_page(sealed, server, color_scheme=scheme)
     dark = "document.body.classList.contains('dark')"
     assert page.evaluate(dark) is (scheme == "dark")
     page.click(f"[data-wb-theme='{'light' if scheme == 'dark' else 'dark'}']")
@@ -287,7 +298,8 @@ def test_light_and_dark_follow_the_system_until_switched(sealed: Callable[..., A
 
 
 CONTRAST = """() => {
-  const lum = (c) => { const p = c.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+  const linear = (v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const lum = (c) => { const p = c.match(/[\\d.]+/g).slice(0, 3).map(v => linear(v / 255));
     return .2126 * p[0] + .7152 * p[1] + .0722 * p[2]; };
   const ground = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
     if (c && !/, 0\\)$|transparent/.test(c)) return c; } return 'rgb(255,255,255)'; };
@@ -296,7 +308,8 @@ CONTRAST = """() => {
     const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
     if (!own || !e.checkVisibility({visibilityProperty: true, opacityProperty: true}) || e.disabled) continue;
     const [a, b] = [lum(getComputedStyle(e).color), lum(ground(e))].sort((x, y) => y - x);
-    if ((a + .05) / (b + .05) < 4.5) low.push(`${e.textContent.trim().slice(0, 40)} ${getComputedStyle(e).color} on ${ground(e)}`);
+    if ((a + .05) / (b + .05) < 4.5)
+      low.push(`${e.textContent.trim().slice(0, 40)} ${getComputedStyle(e).color} on ${ground(e)}`);
   }
   return low;
 }"""
@@ -315,7 +328,9 @@ def test_every_visible_text_has_enough_contrast(sealed: Callable[..., Any], serv
 
 @pytest.mark.parametrize("lang", ["en-US", "zh-CN"])
 @pytest.mark.parametrize("width", [420, 1440])
-def test_nothing_is_wider_than_the_screen(sealed: Callable[..., Any], server: PageServer, width: int, lang: str) -> None:
+def test_nothing_is_wider_than_the_screen(
+    sealed: Callable[..., Any], server: PageServer, width: int, lang: str
+) -> None:
     _, page, visitor = runs_page(sealed, server, viewport={"width": width, "height": 800}, locale=lang)
     run = server.submit(visitor, steps=5, note="a-very-long-word-without-any-break-" * 20)
     choose(page, run)
@@ -323,7 +338,8 @@ def test_nothing_is_wider_than_the_screen(sealed: Callable[..., Any], server: Pa
     for fold in ("request", "about", "environment"):
         page.click(f"[data-wb-fold={fold}] > summary")
     wide = """(w) => [...document.querySelectorAll('#wb-top *, #tab-runs *')].filter(e => e.checkVisibility()
-      && e.getBoundingClientRect().right > w + 1 && !e.closest('.wb-fold, .wb-sr, [popover], svg')).map(e => e.outerHTML.slice(0, 120))"""
+      && e.getBoundingClientRect().right > w + 1 && !e.closest('.wb-fold, .wb-sr, [popover], svg'))
+      .map(e => e.outerHTML.slice(0, 120))"""
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(wide, width) == []
     page.click("#wb-new")
@@ -338,7 +354,7 @@ def test_the_footer_of_gradio_is_not_there(sealed: Callable[..., Any], server: P
 
 
 def test_a_quiet_page_sends_little_and_receives_next_to_nothing(sealed: Callable[..., Any], server: PageServer) -> None:
-    one, page, visitor = runs_page(sealed, server)
+    _, page, visitor = runs_page(sealed, server)
     run = server.submit(visitor, steps=2)
     server.wait(visitor, run)
     choose(page, run)

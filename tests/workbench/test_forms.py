@@ -43,6 +43,7 @@ class Everything:
     about: Annotated[str, Knob("About", 0, 100, widget="text")] = "hello"
     fair: Annotated[bool, Knob("Fair", group="Optimizer")] = True
     names: Annotated[tuple[str, ...], Knob("Names")] = ("a", "b")
+    roles: Annotated[tuple[Literal["seeker", "helper"], ...], Knob("Roles")] = ("helper",)
     numbers: Annotated[tuple[int, ...], Knob("Numbers")] = (1, 2)
     limit: Annotated[int | None, Knob("Limit")] = None
     title: Annotated[str | None, Knob("Title")] = None
@@ -71,9 +72,24 @@ def test_an_untouched_form_is_the_default_request() -> None:
 
 
 def test_a_form_filled_from_a_request_gives_that_request_back() -> None:
-    asked = Everything(model="hub:a/b", steps=7, rate=0.5, loss="ipo", many="d", sizes=4, about="über\nzwei", fair=False,
-                       names=("x", "y z"), numbers=(3,), limit=9, title="T", card={"id": "c", "n": [1]}, table={"k": 1.5},
-                       secret="mine", inner=Inner(1.5, ("\\n", "END")))
+    asked = Everything(
+        model="hub:a/b",
+        steps=7,
+        rate=0.5,
+        loss="ipo",
+        many="d",
+        sizes=4,
+        about="über\nzwei",
+        fair=False,
+        names=("x", "y z"),
+        numbers=(3,),
+        limit=9,
+        title="T",
+        card={"id": "c", "n": [1]},
+        table={"k": 1.5},
+        secret="mine",
+        inner=Inner(1.5, ("\\n", "END")),
+    )
     form = build(Everything, to_json(asked))
     assert form.fields(shown(form)) == to_json(asked)
     assert from_json(Everything, form.fields(shown(form))) == asked
@@ -92,8 +108,20 @@ def test_every_tasks_example_survives_its_form(task: str) -> None:
     assert {key.split(".")[0] for key in form.components} <= {f.name for f in dataclasses.fields(found.request)}
 
 
-KINDS = {"model": gr.Dropdown, "steps": gr.Number, "rate": gr.Number, "loss": gr.Radio, "many": gr.Dropdown, "sizes": gr.Radio,
-         "about": gr.Textbox, "fair": gr.Checkbox, "names": gr.Textbox, "table": gr.Textbox, "inner.temperature": gr.Number}
+KINDS = {
+    "model": gr.Dropdown,
+    "steps": gr.Number,
+    "rate": gr.Number,
+    "loss": gr.Radio,
+    "many": gr.Dropdown,
+    "sizes": gr.Radio,
+    "about": gr.Textbox,
+    "roles": gr.CheckboxGroup,
+    "fair": gr.Checkbox,
+    "names": gr.Textbox,
+    "table": gr.Textbox,
+    "inner.temperature": gr.Number,
+}
 
 
 @pytest.mark.parametrize(("key", "kind"), KINDS.items())
@@ -105,7 +133,7 @@ def test_limits_and_help_reach_the_component() -> None:
     made = build(Everything).components
     steps: Any = made["steps"]
     assert (steps.minimum, steps.maximum, steps.precision) == (None, None, 0), "our own words refuse, not Gradio's"
-    assert steps.label == "Steps" and steps.info == "Steps · 1 – 2000"
+    assert steps.label == "Steps" and steps.info == "Steps · 1 – 2,000"
     about: Any = made["about"]
     assert about.max_length == 100 and about.lines == 4
     names: Any = made["names"]
@@ -121,8 +149,10 @@ def test_depending_on_no_field_is_a_mistake_of_the_method() -> None:
     @dataclass(frozen=True)
     class Wrong:
         """x"""
+
         beta: Annotated[float, Knob("b", shown_if=("los", (1,)))] = 1.0
-    with pytest.raises((ValueError, NameError), match="los|Annotated"):
+
+    with pytest.raises((ValueError, NameError), match=r"los|Annotated"):
         build(Wrong)
 
 
@@ -131,18 +161,29 @@ def test_groups_are_folded_and_the_first_opens_when_nothing_stands_before_it() -
         with gr.Blocks(analytics_enabled=False) as page:
             forms.build(request, str)
         return [(block.label, block.open) for block in page.blocks.values() if isinstance(block, gr.Accordion)]
+
     assert folds(Everything) == [("Optimizer", False), ("Inner", False)]
 
 
-def test_labels_come_from_the_texts_where_there_is_one() -> None:
+def test_labels_and_help_come_in_the_readers_language() -> None:
     asked: list[str] = []
 
     def say(key: str) -> str:
         asked.append(key)
         return f"<{key}>"
-    made = build(Everything, say=say).components
-    assert set(asked) <= {key for key in text.catalogue("en")}
-    assert made["model"].choices[0] == ("<form.default_model>", "")
+
+    with gr.Blocks(analytics_enabled=False):
+        made: Any = forms.build(Everything, say, gloss=lambda words: f"zh {words}").components
+    assert set(asked) <= set(text.catalogue("en")) and made["model"].choices[0] == ("<form.default_model>", "")
+    assert made["steps"].label == "zh Steps" and made["steps"].info == "zh Steps · 1 – 2,000"
+    assert made["loss"].choices == [("zh sigmoid", "sigmoid"), ("zh ipo", "ipo")]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.05, "0.05"), (2, "2"), (2**31 - 1, "2,147,483,647"), (1e9, "1,000,000,000")]
+)
+def test_bounds_are_written_as_one_reads_them(value: float, shown: str) -> None:
+    assert forms.number(value) == shown
 
 
 def test_a_model_of_the_request_is_offered_even_when_the_list_lacks_it() -> None:
@@ -152,13 +193,26 @@ def test_a_model_of_the_request_is_offered_even_when_the_list_lacks_it() -> None
     assert choices == ["", "package:one", "path:/my/model"]
 
 
-BAD = [("steps", 0, "steps is 0; it must lie between 1 and 2000"), ("steps", None, "steps is empty; it must be a whole number"),
-       ("steps", 1.5, "steps is 1.5"), ("rate", "x", "rate is 'x'"), ("rate", None, "rate is empty"),
-       ("loss", "other", "loss is 'other'; it must be one of"), ("sizes", 3, "sizes is 3"), ("about", "x" * 101, "about is 101"),
-       ("fair", "yes", "fair is 'yes'; it must be true or false"), ("numbers", "[1,", "numbers is not valid JSON"),
-       ("numbers", '["a"]', "numbers is"), ("table", "nonsense", "table is not valid JSON"), ("table", "[]", "table is"),
-       ("card", "{broken", "card is not valid JSON"), ("inner.temperature", 9, "temperature is 9"),
-       ("steps", float("nan"), "steps is nan"), ("rate", float("inf"), "rate is inf")]
+BAD = [
+    ("steps", 0, "steps is 0; it must lie between 1 and 2000"),
+    ("steps", None, "steps is empty; it must be a whole number"),
+    ("steps", 1.5, "steps is 1.5"),
+    ("rate", "x", "rate is 'x'"),
+    ("rate", None, "rate is empty"),
+    ("loss", "other", "loss is 'other'; it must be one of"),
+    ("sizes", 3, "sizes is 3"),
+    ("about", "x" * 101, "about is 101"),
+    ("roles", ["king"], "roles is"),
+    ("fair", "yes", "fair is 'yes'; it must be true or false"),
+    ("numbers", "[1,", "numbers is not valid JSON"),
+    ("numbers", '["a"]', "numbers is"),
+    ("table", "nonsense", "table is not valid JSON"),
+    ("table", "[]", "table is"),
+    ("card", "{broken", "card is not valid JSON"),
+    ("inner.temperature", 9, "temperature is 9"),
+    ("steps", float("nan"), "steps is nan"),
+    ("rate", float("inf"), "rate is inf"),
+]
 
 
 @pytest.mark.parametrize(("key", "value", "words"), BAD)
@@ -170,10 +224,23 @@ def test_bad_input_names_the_field_the_value_and_what_is_allowed(key: str, value
     assert words in str(caught.value)
 
 
-GOOD = [("steps", 12.0, 12), ("limit", None, None), ("limit", "", None), ("limit", 3, 3), ("title", "", None),
-        ("names", " a \n\n b ", ["a", "b"]), ("names", "", []), ("names", None, []), ("card", "y-2", "y-2"),
-        ("card", '{"id": "z"}', {"id": "z"}), ("table", '{"a": [1]}', {"a": [1]}), ("rate", 1, 1.0), ("about", "", ""),
-        ("about", "[not json", "[not json"), ("numbers", "[4, 5]", [4, 5])]
+GOOD = [
+    ("steps", 12.0, 12),
+    ("limit", None, None),
+    ("limit", "", None),
+    ("limit", 3, 3),
+    ("title", "", None),
+    ("names", " a \n\n b ", ["a", "b"]),
+    ("names", "", []),
+    ("names", None, []),
+    ("card", "y-2", "y-2"),
+    ("card", '{"id": "z"}', {"id": "z"}),
+    ("table", '{"a": [1]}', {"a": [1]}),
+    ("rate", 1, 1.0),
+    ("about", "", ""),
+    ("about", "[not json", "[not json"),
+    ("numbers", "[4, 5]", [4, 5]),
+]
 
 
 @pytest.mark.parametrize(("key", "value", "expected"), GOOD)
@@ -199,8 +266,12 @@ def test_any_text_survives(said: str) -> None:
     assert forms.collect(Everything, {"about": said})["about"] == said
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    )
+)
 @settings(max_examples=60, deadline=None)
 def test_any_structure_survives(value: Any) -> None:
     given_back = forms.collect(Everything, {"table": json.dumps({"v": value})})

@@ -24,7 +24,7 @@ CAP = 50_000
 class Tags(HTMLParser):
     """Fails on tags that are not closed in order; keeps tags and attributes."""
 
-    VOID = {"input", "br", "img", "path", "meta"}
+    VOID = frozenset({"input", "br", "img", "path", "meta"})
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -46,26 +46,49 @@ class Tags(HTMLParser):
 
 
 def run(**changes: Any) -> Run:
-    base: dict[str, Any] = {"id": "20261122T101553-97a8fe", "path": Path("/nowhere"), "task": "toys.count.v1", "title": "Count",
-                            "status": "succeeded", "owner": "v-1", "created": 1_800_000_000.0, "started": 1_800_000_001.0,
-                            "finished": 1_800_000_009.5, "step": 5, "total": 10}
+    base: dict[str, Any] = {
+        "id": "20261122T101553-97a8fe",
+        "path": Path("/nowhere"),
+        "task": "toys.count.v1",
+        "title": "Count",
+        "status": "succeeded",
+        "owner": "v-1",
+        "created": 1_800_000_000.0,
+        "started": 1_800_000_001.0,
+        "finished": 1_800_000_009.5,
+        "step": 5,
+        "total": 10,
+    }
     return Run(**{**base, **changes})
 
 
 # -- nothing a person or a model wrote becomes markup ---------------------------------------------------------------
 
+
 def everything(evil: str) -> dict[str, str]:
-    bad = run(title=evil, task=evil, message=evil, status="failed", failure={"class": evil, "cause": evil, "advice": evil},
-              shared=True)
+    bad = run(
+        title=evil,
+        task=evil,
+        message=evil,
+        status="failed",
+        failure={"class": evil, "cause": evil, "advice": evil},
+        shared=True,
+    )
     return {
-        "list": runlist.run_list([bad], 1, 0, "", "en"), "progress": progress.progress(run(message=evil), "en"),
-        "failure": progress.failure_card(bad.failure, "en"), "curves": curves.curves({evil: [(0, 1.0), (1, 2.0)]}, "en"),
+        "list": runlist.run_list([bad], 1, 0, "", "en"),
+        "progress": progress.progress(run(message=evil), "en"),
+        "failure": progress.failure_card(bad.failure, "en"),
+        "curves": curves.curves({evil: [(0, 1.0), (1, 2.0)]}, "en"),
         "facts": facts.table({evil: evil, "nested": {evil: [evil, {evil: evil}]}}),
         "inputs": facts.inputs([{"reference": evil, "path": evil, "size": 5, "sha256": evil}], "en"),
         "files": facts.files("20261122T101553-97a8fe", [(Artifact(evil, evil, evil), 5)], "en"),
-        "badge": badge.badge(evil, [evil], "en"), "empty": empty.empty(evil, evil), "copy": markup.copy_button(evil, evil),
+        "badge": badge.badge(evil, [evil], "en"),
+        "empty": empty.empty(evil, evil),
+        "copy": markup.copy_button(evil, evil),
         "strip": strip.strip({"models": [{"reference": evil, "rss_mb": 5}], "device": evil, "notices": [evil]}, "en"),
-        "fold": facts.fold("a", evil, ""), "link": markup.open_link("runs", "20261122T101553-97a8fe", evil)}
+        "fold": facts.fold("a", evil, ""),
+        "link": markup.open_link("runs", "20261122T101553-97a8fe", evil),
+    }
 
 
 @pytest.mark.parametrize("name", sorted(everything("x")))
@@ -87,14 +110,27 @@ def test_every_widget_is_well_formed_in_both_languages(lang: str) -> None:
 
 # -- markup ---------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("count", "expected"), [(0, "0 B"), (999, "999 B"), (1536, "1.5 kB"), (150 * 1024, "150 kB"),
-                                                 (5 * 2**20, "5.0 MB"), (3 * 2**30, "3.0 GB"), (2**41, "2.0 TB")])
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1536, "1.5 kB"),
+        (150 * 1024, "150 kB"),
+        (5 * 2**20, "5.0 MB"),
+        (3 * 2**30, "3.0 GB"),
+        (2**41, "2.0 TB"),
+    ],
+)
 def test_sizes(count: int, expected: str) -> None:
     assert markup.size(count) == expected
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(0.04, "0.0 s"), (8.44, "8.4 s"), (59.4, "59 s"), (60, "1 min 00 s"),
-                                                   (185, "3 min 05 s"), (7800, "2 h 10 min")])
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.04, "0.0 s"), (8.44, "8.4 s"), (59.4, "59 s"), (60, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
+)
 def test_durations(seconds: float, expected: str) -> None:
     assert markup.duration(seconds, "en") == expected
 
@@ -106,11 +142,14 @@ def test_elements_leave_out_what_is_false_and_escape_the_rest() -> None:
 
 # -- progress and failure -------------------------------------------------------------------------------------------
 
+
 def test_progress_says_how_far_how_long_and_how_long_still() -> None:
     import time
 
     now = time.time()
-    shown = progress.progress(run(status="running", started=now - 20, finished=None, step=5, total=10, message="at it"), "en")
+    shown = progress.progress(
+        run(status="running", started=now - 20, finished=None, step=5, total=10, message="at it"), "en"
+    )
     assert 'aria-valuenow="50"' in shown and "50%" in shown and "5 of 10" in shown and "about 20 s left" in shown
     assert "at it" in shown and "width:50.0%" in shown
 
@@ -135,11 +174,14 @@ def test_every_class_of_failure_has_words_in_both_languages(kind: str, lang: str
 
 
 def test_advice_of_the_task_itself_is_shown_as_it_stands() -> None:
-    shown = progress.failure_card({"class": "user error", "cause": "beta is 3", "advice": "Choose `beta` <= 1."}, "zh-CN")
+    shown = progress.failure_card(
+        {"class": "user error", "cause": "beta is 3", "advice": "Choose `beta` <= 1."}, "zh-CN"
+    )
     assert "<code>beta</code> &lt;= 1." in shown and progress.failure_card(None, "en") == ""
 
 
 # -- curves ---------------------------------------------------------------------------------------------------------
+
 
 def numbers(drawn: str) -> list[tuple[float, float]]:
     path = re.findall(r'<path d="M([^"]+)"', drawn)
@@ -151,8 +193,16 @@ def test_a_curve_spans_its_chart_and_keeps_its_order() -> None:
     assert points == [(0.0, 3.0), (150.0, curves.HEIGHT / 2), (300.0, curves.HEIGHT - 3)]
 
 
-@pytest.mark.parametrize(("values", "last"), [([(0, 1.0)], "1"), ([(0, 2.0), (1, 2.0)], "2"), ([], "–"),
-                                              ([(0, math.nan)], "not a number"), ([(0, 1.0), (1, math.inf)], "inf")])
+@pytest.mark.parametrize(
+    ("values", "last"),
+    [
+        ([(0, 1.0)], "1"),
+        ([(0, 2.0), (1, 2.0)], "2"),
+        ([], "–"),
+        ([(0, math.nan)], "not a number"),
+        ([(0, 1.0), (1, math.inf)], "inf"),
+    ],
+)
 def test_odd_curves_are_drawn_or_left_out_but_never_break(values: list[tuple[int, float]], last: str) -> None:
     drawn = curves.chart("m", values)
     Tags(drawn)
@@ -193,6 +243,7 @@ def test_without_plotly_the_export_says_what_to_do(monkeypatch: pytest.MonkeyPat
 
 # -- the list -------------------------------------------------------------------------------------------------------
 
+
 def test_the_list_never_has_more_than_fifty_rows_and_fits_into_one_update() -> None:
     many = [run(id=f"20261122T101553-{i:06x}", title="A rather long title " * 8, shared=True) for i in range(300)]
     shown = runlist.run_list(many, 300, 0, many[3].id, "zh-CN")
@@ -200,7 +251,9 @@ def test_the_list_never_has_more_than_fifty_rows_and_fits_into_one_update() -> N
     assert shown.count("aria-current") == 1 and f'data-wb-row="{many[3].id}" aria-current' in shown
 
 
-@pytest.mark.parametrize(("offset", "count", "newer", "older"), [(0, 120, None, 50), (50, 120, 0, 100), (100, 120, 50, None)])
+@pytest.mark.parametrize(
+    ("offset", "count", "newer", "older"), [(0, 120, None, 50), (50, 120, 0, 100), (100, 120, 50, None)]
+)
 def test_the_pager_leads_to_the_pages_beside(offset: int, count: int, newer: int | None, older: int | None) -> None:
     shown = runlist.run_list([run()] * min(50, count - offset), count, offset, "", "en")
     buttons = [attrs for tag, attrs in Tags(shown).seen if tag == "button"]
@@ -218,6 +271,7 @@ def test_one_page_has_no_pager_and_rows_are_links() -> None:
 
 # -- facts, badge, strip --------------------------------------------------------------------------------------------
 
+
 def test_long_values_are_cut_with_a_mark() -> None:
     assert len(facts.value("x" * 100_000)) < facts.LONGEST + 50 and "(100000)" in facts.value("x" * 100_000)
     assert facts.value(list(range(1000))).count(",") == facts.MOST - 1
@@ -231,15 +285,26 @@ def test_files_link_to_the_address_that_asks_for_rights() -> None:
 
 
 def test_inputs_show_each_file_with_its_checksum() -> None:
-    shown = facts.inputs([{"reference": "package:x", "files": [{"path": "/m/a", "size": 2**20, "sha256": "ab" * 32}] * 30}], "en")
+    shown = facts.inputs(
+        [{"reference": "package:x", "files": [{"path": "/m/a", "size": 2**20, "sha256": "ab" * 32}] * 30}], "en"
+    )
     assert shown.count("sha256") == 20 and "1.0 MB" in shown and "abababababababab<" in shown
 
 
-@pytest.mark.parametrize(("inputs", "result", "expected"), [
-    ([], None, ""), ([{"reference": "package:x"}], None, "synthetic · made by package:x"),
-    ([{"reference": "shared:corpus"}], {"provenance": "real data"}, "real data"),
-    ([], {"provenance": "real noise + planted signal"}, "real noise + planted signal"),
-    ([{"reference": "hub:a/b"}, {"reference": "endpoint:http://x"}], {}, "synthetic · made by hub:a/b, endpoint:http://x")])
+@pytest.mark.parametrize(
+    ("inputs", "result", "expected"),
+    [
+        ([], None, ""),
+        ([{"reference": "package:x"}], None, "synthetic · made by package:x"),
+        ([{"reference": "shared:corpus"}], {"provenance": "real data"}, "real data"),
+        ([], {"provenance": "real noise + planted signal"}, "real noise + planted signal"),
+        (
+            [{"reference": "hub:a/b"}, {"reference": "endpoint:http://x"}],
+            {},
+            "synthetic · made by hub:a/b, endpoint:http://x",
+        ),
+    ],
+)
 def test_the_badge_of_a_run(inputs: list, result: dict | None, expected: str) -> None:
     shown = badge.run_badge(inputs, result, "en")
     assert html.unescape(re.sub(r"<[^>]+>", "", shown)) == expected
@@ -258,16 +323,35 @@ def test_inputs_are_listed_by_reference() -> None:
     assert actions.as_list({"package:x": {"path": "p"}}) == [{"reference": "package:x", "path": "p"}]
 
 
-STATUS = {"queued": 2, "running": 1, "paused": 0, "memory_mb": 3300, "memory_total_mb": 24000, "device": "cpu", "threads": 2,
-          "offline": True, "notices": ["The index was rebuilt."],
-          "models": [{"reference": "package:x", "pid": 1, "rss_mb": 412.3, "busy": False, "idle_s": 42},
-                     {"reference": "hub:a/b", "pid": 2, "rss_mb": 1000, "busy": True, "idle_s": 0}]}
+STATUS = {
+    "queued": 2,
+    "running": 1,
+    "paused": 0,
+    "memory_mb": 3300,
+    "memory_total_mb": 24000,
+    "device": "cpu",
+    "threads": 2,
+    "offline": True,
+    "notices": ["The index was rebuilt."],
+    "models": [
+        {"reference": "package:x", "pid": 1, "rss_mb": 412.3, "busy": False, "idle_s": 42},
+        {"reference": "hub:a/b", "pid": 2, "rss_mb": 1000, "busy": True, "idle_s": 0},
+    ],
+}
 
 
 def test_the_strip_says_jobs_models_memory_device_and_network() -> None:
     shown = re.sub(r"<[^>]+>", " ", strip.strip(STATUS, "en"))
-    for words in ("1 running · 2 queued", "2 · 1.4 GB", "3.2 / 23 GB", "cpu · 2 threads", "offline", "The index was rebuilt.",
-                  "412 MB · idle 40 s", "1000 MB · busy"):
+    for words in (
+        "1 running · 2 queued",
+        "2 · 1.4 GB",
+        "3.2 / 23 GB",
+        "cpu · 2 threads",
+        "offline",
+        "The index was rebuilt.",
+        "412 MB · idle 40 s",
+        "1000 MB · busy",
+    ):
         assert words in " ".join(shown.split()), words
     Tags(strip.strip(STATUS, "zh-CN"))
 

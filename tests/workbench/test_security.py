@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -32,10 +33,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
 
 # -- host ---------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("host", "status"), [
-    ("127.0.0.1", 200), ("localhost", 200), ("LOCALHOST", 200), ("bench.example", 200), ("[::1]", 200),
-    ("evil.example", 400), ("127.0.0.1.evil.example", 400), ("localhost.evil.example", 400), ("", 400),
-    ("evil.example#127.0.0.1", 400), ("user@localhost", 400)])
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost", 200),
+        ("LOCALHOST", 200),
+        ("bench.example", 200),
+        ("[::1]", 200),
+        ("evil.example", 400),
+        ("127.0.0.1.evil.example", 400),
+        ("localhost.evil.example", 400),
+        ("", 400),
+        ("evil.example#127.0.0.1", 400),
+        ("user@localhost", 400),
+    ],
+)
 def test_only_our_own_names_are_answered(server: PageServer, host: str, status: int) -> None:
     for port in ("", f":{server.port}") if host else ("",):
         assert server.ask("/workbench/health", headers={"Host": host + port}).status == status
@@ -49,10 +63,17 @@ def test_a_refused_host_learns_nothing_of_the_page(server: PageServer) -> None:
 # -- origin -------------------------------------------------------------------------------------------------------
 
 ORIGINS = [
-    ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403), ({"Origin": "https://localhost.evil.example"}, 403),
-    ({"Origin": "http://localhost:1"}, 403), ({"Origin": "file://"}, 403), ({"Sec-Fetch-Site": "cross-site"}, 403),
-    ({"Sec-Fetch-Site": "same-site"}, 403), ({"Sec-Fetch-Site": "same-origin"}, 200), ({"Sec-Fetch-Site": "none"}, 200),
-    ({}, 200)]
+    ({"Origin": "http://evil.example"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Origin": "https://localhost.evil.example"}, 403),
+    ({"Origin": "http://localhost:1"}, 403),
+    ({"Origin": "file://"}, 403),
+    ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Sec-Fetch-Site": "same-site"}, 403),
+    ({"Sec-Fetch-Site": "same-origin"}, 200),
+    ({"Sec-Fetch-Site": "none"}, 200),
+    ({}, 200),
+]
 
 
 @pytest.mark.parametrize(("headers", "status"), ORIGINS)
@@ -83,22 +104,57 @@ def test_no_cross_origin_permission_is_ever_given(server: PageServer) -> None:
 
 # -- routes -------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("path", [
-    "/docs", "/redoc", "/openapi.json", "/gradio_api/openapi.json", "/gradio_api/runs", "/gradio_api/mcp/",
-    "/gradio_api/proxy=https://x.hf.space/", "/gradio_api/deep_link?session_hash=x", "/gradio_api/dev/reload", "/monitoring",
-    "/gradio_api/user", "/gradio_api/token", "/login", "/logout", "/gradio_api/run-history/records", "/gradio_api/vibe-code/",
-    "/manifest.json", "/gradio_api/custom_component/a/client/b/c", "/gradio_api/stream/a/b/1/playlist.m3u8", "/.env"])
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/docs",
+        "/redoc",
+        "/openapi.json",
+        "/gradio_api/openapi.json",
+        "/gradio_api/runs",
+        "/gradio_api/mcp/",
+        "/gradio_api/proxy=https://x.hf.space/",
+        "/gradio_api/deep_link?session_hash=x",
+        "/gradio_api/dev/reload",
+        "/monitoring",
+        "/gradio_api/user",
+        "/gradio_api/token",
+        "/login",
+        "/logout",
+        "/gradio_api/run-history/records",
+        "/gradio_api/vibe-code/",
+        "/manifest.json",
+        "/gradio_api/custom_component/a/client/b/c",
+        "/gradio_api/stream/a/b/1/playlist.m3u8",
+        "/.env",
+    ],
+)
 def test_what_the_page_does_not_use_is_not_there(server: PageServer, path: str) -> None:
     assert server.ask(path).status == 404
 
 
-@pytest.mark.parametrize("path", [
-    "/gradio_api/file=/etc/passwd", "/gradio_api/file=../../../etc/passwd", "/gradio_api/file=%2e%2e/%2e%2e/etc/passwd",
-    "/gradio_api/file=..%252f..%252fetc%252fpasswd", "/gradio_api/file=C:%5Cwindows", "/gradio_api/file=\\etc\\passwd",
-    "/gradio_api/file=file:///etc/passwd", "/gradio_api/file=http://127.0.0.1:1/", "/gradio_api/file=/proc/self/environ",
-    "/static/../../../../etc/passwd", "/static/%2e%2e/%2e%2e/etc/passwd", "/assets/..%2f..%2fetc%2fpasswd",
-    "/workbench/static/..%2ftheme.py", "/workbench/static/%2e%2e%2f%2e%2e%2fworkbench%2fshell.py",
-    "/workbench/runs/x/..%2f..%2fstate.json", "/svelte/../../x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=../../../etc/passwd",
+        "/gradio_api/file=%2e%2e/%2e%2e/etc/passwd",
+        "/gradio_api/file=..%252f..%252fetc%252fpasswd",
+        "/gradio_api/file=C:%5Cwindows",
+        "/gradio_api/file=\\etc\\passwd",
+        "/gradio_api/file=file:///etc/passwd",
+        "/gradio_api/file=http://127.0.0.1:1/",
+        "/gradio_api/file=/proc/self/environ",
+        "/static/../../../../etc/passwd",
+        "/static/%2e%2e/%2e%2e/etc/passwd",
+        "/assets/..%2f..%2fetc%2fpasswd",
+        "/workbench/static/..%2ftheme.py",
+        "/workbench/static/%2e%2e%2f%2e%2e%2fworkbench%2fshell.py",
+        "/workbench/runs/x/..%2f..%2fstate.json",
+        "/svelte/../../x",
+    ],
+)
 def test_no_way_out_of_the_apps_own_files(server: PageServer, path: str) -> None:
     answer = server.ask(path)
     assert answer.status in (400, 403, 404) and b"root:" not in answer.body and b"PATH=" not in answer.body
@@ -130,9 +186,13 @@ def test_public_endpoints_are_the_checked_in_list(server: PageServer) -> None:
 
 # -- size ---------------------------------------------------------------------------------------------------------
 
+
 def form(size: int) -> tuple[dict[str, str], bytes]:
-    body = (b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n'
-            + b"x" * size + b"\r\n--b--\r\n")
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n'
+        + b"x" * size
+        + b"\r\n--b--\r\n"
+    )
     return {"Content-Type": "multipart/form-data; boundary=b"}, body
 
 
@@ -142,10 +202,8 @@ def test_an_upload_within_the_cap_is_taken_and_one_above_is_not(server: PageServ
     assert taken.status == 200
     assert server.ask(f"/gradio_api/file={taken.json()[0]}").body == b"x" * 1000
     headers, body = form(2**20 + 1)
-    try:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused before it was sent: just as good
         assert server.ask("/gradio_api/upload", "POST", headers, body).status == 413
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # refused before it was sent: just as good
 
 
 @pytest.mark.parametrize("length", ["99999999999", "-5", "abc"])
@@ -161,7 +219,7 @@ def test_a_declared_length_above_the_cap_is_refused_before_it_is_read(server: Pa
 def test_a_streamed_body_is_cut_at_the_cap(server: PageServer) -> None:
     headers, body = form(3 * 2**20)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    pieces = (body[i:i + 65536] for i in range(0, len(body), 65536))
+    pieces = (body[i : i + 65536] for i in range(0, len(body), 65536))
     try:
         connection.request("POST", "/gradio_api/upload", body=pieces, headers=headers, encode_chunked=True)
         status = connection.getresponse().status
@@ -178,16 +236,29 @@ def test_a_long_scenario_still_fits(server: PageServer) -> None:
 
 # -- visitors -----------------------------------------------------------------------------------------------------
 
+
 def test_the_visitor_cookie_is_random_hidden_from_scripts_and_kept(server: PageServer) -> None:
     lines = [server.ask("/").headers["set-cookie"] for _ in range(3)]
-    names = {re.fullmatch(r"wb_visitor=([0-9a-f]{32}); Path=/; Max-Age=\d+; HttpOnly; SameSite=Lax", line)[1] for line in lines}
+    names = {
+        re.fullmatch(r"wb_visitor=([0-9a-f]{32}); Path=/; Max-Age=\d+; HttpOnly; SameSite=Lax", line)[1]
+        for line in lines
+    }
     assert len(names) == 3
     known = server.ask("/", headers={"Cookie": f"other=1; wb_visitor={names.pop()}"})
     assert "set-cookie" not in known.headers
 
 
-@pytest.mark.parametrize("cookie", ["wb_visitor=", "wb_visitor=short", f"wb_visitor={TOKEN}0", "wb_visitor=../../x", "\x7f;;=",
-                                    f"wb_visitor={TOKEN.upper()}"])
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "wb_visitor=",
+        "wb_visitor=short",
+        f"wb_visitor={TOKEN}0",
+        "wb_visitor=../../x",
+        "\x7f;;=",
+        f"wb_visitor={TOKEN.upper()}",
+    ],
+)
 def test_a_made_up_cookie_is_replaced(server: PageServer, cookie: str) -> None:
     assert "wb_visitor=" in server.ask("/workbench/health", headers={"Cookie": cookie}).headers["set-cookie"]
 
@@ -228,6 +299,7 @@ def test_an_artifact_that_is_not_listed_is_not_there(server: PageServer) -> None
 
 # -- headers ------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("path", ["/", "/workbench/health", "/nowhere", "/config", "/gradio_api/info"])
 def test_every_answer_carries_the_policy(server: PageServer, path: str) -> None:
     headers = server.ask(path).headers
@@ -265,6 +337,7 @@ def test_the_server_process_never_loads_torch(server: PageServer) -> None:
 
 # -- an address open to other machines -----------------------------------------------------------------------------
 
+
 def test_an_open_address_wants_names_and_a_key(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="allowed-hosts"):
         security.host_names(Settings(home=tmp_path, host="0.0.0.0"))
@@ -295,6 +368,7 @@ def test_without_the_key_an_open_page_shows_nothing(tmp_path: Path) -> None:
 
 # -- the layers alone ----------------------------------------------------------------------------------------------
 
+
 def test_a_websocket_is_closed() -> None:
     import asyncio
 
@@ -305,6 +379,7 @@ def test_a_websocket_is_closed() -> None:
 
     async def never(*_: object) -> None:
         raise AssertionError("reached the app")
+
     asyncio.run(security.Hosts(never, ("localhost",))({"type": "websocket", "headers": []}, never, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
@@ -327,8 +402,11 @@ def test_many_visitors_at_once_get_different_names(server: PageServer) -> None:
 
 def test_a_bad_call_is_answered_in_words_and_the_page_goes_on(server: PageServer) -> None:
     visitor = server.visitor()
-    for values, words in ((["no.such.task", {}], "There is no task"), (["toys.count.v1", {"stepz": 1}], "stepz"),
-                          (["toys.count.v1", {"steps": 0}], "steps is 0")):
+    for values, words in (
+        (["no.such.task", {}], "There is no task"),
+        (["toys.count.v1", {"stepz": 1}], "stepz"),
+        (["toys.count.v1", {"steps": 0}], "steps is 0"),
+    ):
         answer = server.call("start", values, visitor)
         assert answer.status == 500 and words in json.loads(answer.text)["error"]
     assert server.call("tasks", [], visitor).status == 200

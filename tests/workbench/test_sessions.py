@@ -168,9 +168,68 @@ def test_a_killed_process_is_told_and_the_next_call_starts_anew(model) -> None:
 def test_a_model_that_cannot_be_loaded_says_why(model) -> None:
     settings, reference = model
     Path(reference.removeprefix("path:"), "broken").touch()
+    with pytest.raises(UserError, match="The parrot is dead"):  # while it starts, or at the first request
+        ask(sessions.connect(settings, reference), "pid")
+    with pytest.raises(UserError, match="The parrot is dead"):  # and again
+        ask(sessions.connect(settings, reference), "pid")
+    assert sessions.processes(settings) == []
+
+
+@pytest.mark.parametrize(("log", "words"), [
+    ("", ""), ("\n\n", ""), ("a\nMemoryError\n\n", "MemoryError"),
+    ("Traceback\nworkbench.contract.UserError: No model here. Fetch it.\n", "No model here. Fetch it."),
+    ("RuntimeError: CUDA error: x", "CUDA error: x"), ("x" * 999, "x" * 300)])
+def test_last_words_of_a_log(tmp_path: Path, log: str, words: str) -> None:
+    (tmp_path / "log").write_text(log)
+    assert sessions.last_words(tmp_path / "log") == words
+    assert sessions.last_words(tmp_path / "none") == ""
+
+
+def test_asking_again_after_a_failed_load_tries_again(model) -> None:
+    settings, reference = model
+    broken = Path(reference.removeprefix("path:"), "broken")
+    broken.touch()
+    with pytest.raises(UserError):
+        ask(sessions.connect(settings, reference), "pid")
+    broken.unlink()
+    assert result(sessions.connect(settings, reference), "pid") == pid_of(settings)
+
+
+def test_two_models_live_side_by_side_and_one_can_go(model, tmp_path: Path) -> None:
+    settings, reference = model
+    second = tmp_path / "second"
+    second.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (second / name).write_bytes(Path(reference.removeprefix("path:"), name).read_bytes())
+    first_line, second_line = sessions.connect(settings, reference), sessions.connect(settings, f"path:{second}")
+    first, other = result(first_line, "pid"), result(second_line, "pid")
+    assert {m.pid for m in sessions.processes(settings)} == {first, other}
+    sessions.unload(settings, f"path:{second}")
+    assert [m.pid for m in sessions.processes(settings)] == [first] == [result(first_line, "pid")]
+
+
+def test_two_homes_do_not_share_a_process(model, tmp_path: Path) -> None:
+    settings, reference = model
+    (tmp_path / "other").mkdir()
+    other = Settings(home=tmp_path / "other", threads=1)
+    try:
+        assert result(sessions.connect(settings, reference), "pid") != result(sessions.connect(other, reference), "pid")
+    finally:
+        sessions.unload(other, reference)
+
+
+def test_busy_and_idle_are_shown_as_they_are(model) -> None:
+    settings, reference = model
     line = sessions.connect(settings, reference)
-    with pytest.raises(UserError, match="The parrot is dead"):
-        ask(line, "pid")
+    result(line, "pid")
+    time.sleep(0.3)
+    (idle,) = sessions.processes(settings)
+    assert not idle.busy and 0.1 < idle.idle_s < 30 and idle.started > 0
+    events = line.ask("count", {"to": 100, "pause": 0.05})
+    next(e for e in events if "delta" in e)
+    (busy,) = sessions.processes(settings)
+    assert busy.busy and busy.idle_s == 0.0
+    events.close()
 
 
 def test_callers_wait_for_a_slow_load(model) -> None:

@@ -28,7 +28,9 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 def asker(token: str = TOKEN, lang: str = "en", wish: str = "") -> Any:
     """A stand-in for ``gr.Request``: what handlers read of it."""
     made = gr.Request.__new__(gr.Request)
-    made.request = types.SimpleNamespace(cookies={"wb_visitor": token, "wb_lang": lang}, headers={"accept-language": wish})
+    made.request = types.SimpleNamespace(
+        cookies={"wb_visitor": token, "wb_lang": lang}, headers={"accept-language": wish}
+    )
     return made
 
 
@@ -60,8 +62,13 @@ def with_panels(monkeypatch: pytest.MonkeyPatch, *panels: Any) -> None:
 
 # -- the whole page -------------------------------------------------------------------------------------------------
 
+
 def test_every_registered_panel_is_a_tab_in_its_order(page: gr.Blocks) -> None:
-    tabs = [block.id for block in page.blocks.values() if isinstance(block, gr.Tab) and str(block.elem_id).startswith("tab-")]
+    tabs = [
+        block.id
+        for block in page.blocks.values()
+        if isinstance(block, gr.Tab) and str(block.elem_id).startswith("tab-")
+    ]
     assert tabs == [panel.id for panel in shell.panels()] and tabs[-1] == "runs"
 
 
@@ -96,7 +103,9 @@ def test_no_component_offers_to_share_outside(page: gr.Blocks) -> None:
         assert "share" not in (getattr(block, "buttons", None) or [])
 
 
-def test_a_panel_that_does_not_import_is_a_tab_that_says_why(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+def test_a_panel_that_does_not_import_is_a_tab_that_says_why(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     with_panels(monkeypatch, "panels.not_there", Panel("fine", "runs.title", 1, lambda s: gr.HTML("I am fine")))
     page = shell.build(Service(settings))
     shown = " ".join(str(b.value) for b in page.blocks.values() if isinstance(b, gr.HTML))
@@ -109,7 +118,12 @@ def test_a_panel_that_fails_half_way_takes_nothing_with_it(monkeypatch: pytest.M
         box = gr.Textbox("half built")
         s.on_open("half", lambda run: run, None, [box])
         raise RuntimeError("half way")
-    with_panels(monkeypatch, Panel("half", "runs.title", 1, half), Panel("fine", "runs.title", 2, lambda s: gr.HTML("I am fine")))
+
+    with_panels(
+        monkeypatch,
+        Panel("half", "runs.title", 1, half),
+        Panel("fine", "runs.title", 2, lambda s: gr.HTML("I am fine")),
+    )
     page = shell.build(Service(settings))
     config = page.get_config_file()
     placed = json.dumps(config["layout"])
@@ -126,9 +140,11 @@ def test_without_any_panel_the_page_still_stands(monkeypatch: pytest.MonkeyPatch
 
 # -- guards ---------------------------------------------------------------------------------------------------------
 
+
 def test_what_the_reader_can_put_right_is_shown_as_text(host: PageShell) -> None:
     def handler(value: int, request: gr.Request) -> None:
         raise UserError("<b>beta</b> is 3.", advice="Choose less.")
+
     with pytest.raises(gr.Error) as caught:
         host.guard(handler)(1, asker(lang="zh-CN"))
     assert caught.value.message == "&lt;b&gt;beta&lt;/b&gt; is 3. Choose less." and caught.value.title == "操作未成功"
@@ -137,6 +153,7 @@ def test_what_the_reader_can_put_right_is_shown_as_text(host: PageShell) -> None
 def test_what_nobody_foresaw_is_logged_and_not_shown(host: PageShell, caplog: pytest.LogCaptureFixture) -> None:
     def handler() -> None:
         raise ZeroDivisionError("secret/path.py")
+
     with caplog.at_level(logging.ERROR), pytest.raises(gr.Error) as caught:
         host.guard(handler)()
     assert "ZeroDivisionError" in caught.value.message and "secret" not in caught.value.message
@@ -147,6 +164,7 @@ def test_a_guarded_generator_streams_and_fails_in_words(host: PageShell) -> None
     def handler() -> Iterator[int]:
         yield 1
         raise UserError("No more.")
+
     stream = host.guard(handler)()
     assert next(stream) == 1
     with pytest.raises(gr.Error, match=r"No more\."):
@@ -158,6 +176,7 @@ def test_a_message_of_gradio_itself_passes(host: PageShell) -> None:
 
     def handler() -> None:
         raise error
+
     with pytest.raises(gr.Error) as caught:
         host.guard(handler)()
     assert caught.value is error
@@ -166,11 +185,13 @@ def test_a_message_of_gradio_itself_passes(host: PageShell) -> None:
 def test_a_guard_keeps_the_request_annotation_that_gradio_looks_for(host: PageShell) -> None:
     def handler(value: str, request: gr.Request) -> str:
         return value
+
     inputs, *_ = gr.helpers.special_args(host.guard(handler), ["x"], request=asker())
     assert inputs[0] == "x" and isinstance(inputs[1], gr.Request)
 
 
 # -- who asks, and in which language ---------------------------------------------------------------------------------
+
 
 def test_a_visitor_is_known_by_cookie_alone(host: PageShell) -> None:
     assert host.visitor(asker()) == host.visitor(asker()) != host.visitor(asker("f" * 32))
@@ -179,7 +200,9 @@ def test_a_visitor_is_known_by_cookie_alone(host: PageShell) -> None:
             host.visitor(asker(bad))
 
 
-@pytest.mark.parametrize(("cookie", "wish", "expected"), [("en", "zh", "en"), ("zh-CN", "en", "zh-CN"), ("", "zh-CN,zh", "zh-CN")])
+@pytest.mark.parametrize(
+    ("cookie", "wish", "expected"), [("en", "zh", "en"), ("zh-CN", "en", "zh-CN"), ("", "zh-CN,zh", "zh-CN")]
+)
 def test_the_language_of_a_request(host: PageShell, cookie: str, wish: str, expected: str) -> None:
     assert host.lang(asker(lang=cookie, wish=wish)) == expected
     assert host.t(expected, "runs.title") and host.label("runs.title") == "⟦runs.title⟧"
@@ -187,14 +210,18 @@ def test_the_language_of_a_request(host: PageShell, cookie: str, wish: str, expe
 
 # -- polls ----------------------------------------------------------------------------------------------------------
 
+
 def test_a_poll_faster_than_ten_a_second_is_refused(host: PageShell) -> None:
     with gr.Blocks(), pytest.raises(ValueError, match=r"0\.1"):
         host.on_poll(lambda: None, None, [], every=0.05)
 
 
-def test_a_poll_that_fails_changes_nothing_and_is_logged_once(host: PageShell, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_poll_that_fails_changes_nothing_and_is_logged_once(
+    host: PageShell, caplog: pytest.LogCaptureFixture
+) -> None:
     def look() -> str:
         raise UserError("gone")
+
     with gr.Blocks() as page:
         box = gr.Textbox()
         host.on_poll(look, None, [box], every=1.0)
@@ -215,10 +242,23 @@ def test_timers_of_other_tabs_sleep(page: gr.Blocks) -> None:
 
 # -- hand-over ------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("address", "verb", "expected"), [
-    ("?tab=runs&run=r1", "", "r1"), ("?tab=other&run=r1", "", gr.skip()), ("", "", ""), ("?run=r1", "", ""),
-    ("?tab=runs&run=r1&do=again", "", gr.skip()), ("?tab=runs&run=r1&do=again", "again", "r1"), ("?tab=runs&run=r1", "again", gr.skip()),
-    ("", "again", gr.skip()), ("?tab=runs", "", ""), ("?tab=runs&run=r%26x&n=4", "", "r&x"), (None, "", "")])
+
+@pytest.mark.parametrize(
+    ("address", "verb", "expected"),
+    [
+        ("?tab=runs&run=r1", "", "r1"),
+        ("?tab=other&run=r1", "", gr.skip()),
+        ("", "", ""),
+        ("?run=r1", "", ""),
+        ("?tab=runs&run=r1&do=again", "", gr.skip()),
+        ("?tab=runs&run=r1&do=again", "again", "r1"),
+        ("?tab=runs&run=r1", "again", gr.skip()),
+        ("", "again", gr.skip()),
+        ("?tab=runs", "", ""),
+        ("?tab=runs&run=r%26x&n=4", "", "r&x"),
+        (None, "", ""),
+    ],
+)
 def test_only_the_named_tab_and_verb_get_the_run(address: Any, verb: str, expected: Any) -> None:
     opener = shell.Opener("runs", verb, lambda run, other: (run, other), [], [])
     got = shell._for_panel(opener)(address, "kept")
@@ -236,22 +276,29 @@ def test_links_are_real_addresses(host: PageShell) -> None:
     assert "do=again" in host.open_link("runs", "r1", "Again", verb="again")
 
 
-def test_the_action_bar_follows_the_run_and_hides_what_is_not_ours(settings: Settings, toys: str, host: PageShell) -> None:
+def test_the_action_bar_follows_the_run_and_hides_what_is_not_ours(
+    settings: Settings, toys: str, host: PageShell
+) -> None:
     from workbench.widgets.actions import bar
 
     mine, other = host.visitor(asker()), host.visitor(asker("f" * 32))
     run = host.service.submit("toys.add.v1" if False else "toys.count.v1", {"steps": 3}, visitor=mine)
     shown = bar(host.service, mine, run, "en")
     assert run in shown and "launch.py run toys.count.v1" in shown and "service.submit" in shown and "do=again" in shown
-    assert "There is no run" in bar(host.service, other, run, "en") and "launch.py" not in bar(host.service, other, run, "en")
+    assert "There is no run" in bar(host.service, other, run, "en") and "launch.py" not in bar(
+        host.service, other, run, "en"
+    )
     assert host.service.wait(mine, run, 30).status == "succeeded"
 
 
 # -- the document ---------------------------------------------------------------------------------------------------
 
-PAGE = ('<!doctype html>\n<html\n\tlang="en"\n><head><meta property="og:url" content="https://x" />\n<meta\n name="twitter:a" />'
-        '<script>window.gradio_config = {"components":[{"type":"tabs","props":{"selected":"dialogue","elem_id":"wb-tabs"}},'
-        '{"props":{"elem_id":"tab-runs"}},{"props":{"label":"⟦runs.title⟧"}}]};</script><script data-x></script></head>')
+PAGE = (
+    '<!doctype html>\n<html\n\tlang="en"\n><head><meta property="og:url" content="https://x" />\n'
+    '<meta\n name="twitter:a" />'
+    '<script>window.gradio_config = {"components":[{"type":"tabs","props":{"selected":"dialogue","elem_id":"wb-tabs"}},'
+    '{"props":{"elem_id":"tab-runs"}},{"props":{"label":"⟦runs.title⟧"}}]};</script><script data-x></script></head>'
+)
 
 
 def reader(**changes: Any) -> document.Reader:
@@ -270,7 +317,9 @@ def test_the_document_gives_every_script_its_nonce_and_loses_outside_addresses()
     assert "https://" not in made and "/workbench/static/style.css?s" in made and 'boot: "b"' in made
 
 
-@pytest.mark.parametrize(("tab", "expected"), [("runs", "runs"), ("", "dialogue"), ("nope", "dialogue"), ('"><script>', "dialogue")])
+@pytest.mark.parametrize(
+    ("tab", "expected"), [("runs", "runs"), ("", "dialogue"), ("nope", "dialogue"), ('"><script>', "dialogue")]
+)
 def test_the_document_opens_the_tab_of_its_address(tab: str, expected: str) -> None:
     made = document.rewrite(PAGE, reader(tab=tab), "b", "s")
     assert f'"selected":"{expected}"' in made and "<script>" not in made.replace('<script nonce="N0">', "")
@@ -293,8 +342,14 @@ def serve(path: str, headers: dict[str, str], status: int = 200, body: str = PAG
 
     async def send(message: dict) -> None:
         sent.append(message)
-    scope = {"type": "http", "path": path, "query_string": b"tab=runs", "nonce": "N0",
-             "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+
+    scope = {
+        "type": "http",
+        "path": path,
+        "query_string": b"tab=runs",
+        "nonce": "N0",
+        "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+    }
     asyncio.run(document.Document(app, "b", "s")(scope, None, send))
     start = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
     return start, b"".join(message.get("body", b"") for message in sent[1:])
@@ -323,6 +378,7 @@ def test_the_document_is_compressed_when_asked() -> None:
 
 # -- the server -----------------------------------------------------------------------------------------------------
 
+
 def test_a_taken_port_is_said_in_words(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -336,8 +392,13 @@ def test_an_address_that_is_not_ours_is_said_in_words(tmp_path: Path) -> None:
         web.listen(Settings(home=tmp_path, host="203.0.113.7", port=0))
 
 
-@pytest.mark.parametrize(("host", "names", "key", "start", "end"), [
-    ("127.0.0.1", (), "", "http://127.0.0.1:", "/"), ("0.0.0.0", ("gpu-box.lan",), "k", "http://gpu-box.lan:", "/?key=k")])
+@pytest.mark.parametrize(
+    ("host", "names", "key", "start", "end"),
+    [
+        ("127.0.0.1", (), "", "http://127.0.0.1:", "/"),
+        ("0.0.0.0", ("gpu-box.lan",), "k", "http://gpu-box.lan:", "/?key=k"),
+    ],
+)
 def test_the_address_to_open(tmp_path: Path, host: str, names: tuple[str, ...], key: str, start: str, end: str) -> None:
     settings = Settings(home=tmp_path, host=host, port=0, allowed_hosts=names)
     with web.listen(settings) as listener:

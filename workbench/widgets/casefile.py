@@ -9,6 +9,7 @@ from html import escape
 from workbench.contract import Json
 from workbench.widgets import private
 from workbench.widgets.badge import badge
+from workbench.widgets.loose import listed, table, tables
 from workbench.widgets.transcript import paragraph, strategy_labels
 
 Say = Callable[..., str]
@@ -18,7 +19,7 @@ CARD_FIELDS = ("age_band", "gender", "occupation", "family", "personality", "tal
 
 def casefile(dialogue: Mapping[str, Json], say: Say, lang: str) -> str:
     """Everything that was set before the first word, and the course of the dialogue until now."""
-    turns = [turn for turn in dialogue.get("turns") or () if isinstance(turn, Mapping)]
+    turns = tables(dialogue.get("turns"))
     parts = (_progress(turns, strategy_labels(dialogue, lang), say), _scenario(dialogue.get("scenario"), say),
              _card(dialogue.get("card"), turns, say), _models(dialogue, say, lang))
     return f'<div class="dt dt-case">{"".join(parts)}</div>'
@@ -65,7 +66,7 @@ def _card(card: Json, turns: Sequence[Mapping[str, Json]], say: Say) -> str:
         return ""
     told = told_facts(turns)
     rows = []
-    for place, fact in enumerate(card.get("hidden_facts") or ()):
+    for place, fact in enumerate(listed(card.get("hidden_facts"))):
         known = place in told
         when = say("dialogue.case.told", turn=told[place] + 1) if known else say("dialogue.case.untold")
         rows.append(f'<li class="{"dt-told" if known else ""}">{escape(str(fact))} <span>{escape(when)}</span></li>')
@@ -78,8 +79,7 @@ def told_facts(turns: Sequence[Mapping[str, Json]]) -> dict[int, int]:
     """Place of each revealed fact in the card -> place of the turn that first told it."""
     told: dict[int, int] = {}
     for place, turn in enumerate(turns):
-        state = turn.get("private")
-        for fact in (state.get("revealed") or ()) if isinstance(state, Mapping) else ():
+        for fact in listed(table(turn.get("private")).get("revealed")):
             if isinstance(fact, int):
                 told.setdefault(fact, place)
     return told
@@ -101,19 +101,19 @@ def _facts(value: Mapping[str, Json], names: Sequence[str], say: Say) -> str:
 
 
 def _models(dialogue: Mapping[str, Json], say: Say, lang: str) -> str:
-    models = dialogue.get("models")
+    models = table(dialogue.get("models"))
     rows = []
     for role in ("seeker", "counselor", "supporter"):
-        name = models.get(role) if isinstance(models, Mapping) else None
+        name = models.get(role)
         if name:
             rows.append(f'<dt>{escape(say(f"dialogue.role.{role}"))}</dt><dd><code>{escape(str(name))}</code></dd>')
-    chosen = dialogue.get("strategy_set")
-    if isinstance(chosen, Mapping) and chosen.get("name"):
+    chosen = table(dialogue.get("strategy_set"))
+    if chosen.get("name"):
         version = f' · {chosen["version"]}' if chosen.get("version") else ""
         rows.append(f'<dt>{escape(say("dialogue.field.strategy_set"))}</dt>'
                     f"<dd>{escape(str(chosen['name']) + version)}</dd>")
     if dialogue.get("seed") is not None:
         rows.append(f'<dt>{escape(say("dialogue.field.seed"))}</dt><dd>{escape(str(dialogue["seed"]))}</dd>')
-    made = list(dict.fromkeys(map(str, models.values()))) if isinstance(models, Mapping) else []
+    made = list(dict.fromkeys(map(str, models.values())))
     mark = f'<div class="dt-made">{badge("synthetic", made, lang)}</div>' if made else ""
     return _section(say("dialogue.case.models"), mark + (f'<dl>{"".join(rows)}</dl>' if rows else ""))

@@ -10,6 +10,7 @@ from html import escape
 
 from workbench.contract import Json
 from workbench.widgets import ranking
+from workbench.widgets.loose import tables
 
 Say = Callable[..., str]
 PRESS = """element.addEventListener('click', (e) => {
@@ -54,7 +55,7 @@ def strategy_picker(strategies: Sequence[Mapping[str, Json]], counselor: Mapping
                     say: Say) -> str:
     """The strategies for a person who plays the counselor, with the model's own ranking where there is one."""
     zh = lang.startswith("zh")
-    entries = [entry for entry in counselor.get("ranking") or () if isinstance(entry, Mapping)]
+    entries = tables(counselor.get("ranking"))
     parts = dict(zip([str(e.get("strategy")) for e in entries], ranking.shares(entries), strict=True))
     rows = []
     for item in strategies:

@@ -8,6 +8,7 @@ from html import escape
 from workbench.contract import Json
 from workbench.widgets import private
 from workbench.widgets.casefile import counts_bars
+from workbench.widgets.loose import finite, table, tables
 
 Say = Callable[..., str]
 STOP_REASONS = ("want_to_stop", "goodbye", "relieved", "max_turns", "repetition", "safety", "budget", "user",
@@ -45,17 +46,18 @@ def speed(turns: Sequence[Mapping[str, Json]]) -> float | None:
     """New tokens per second over the turns that a model wrote (tokens and ``latency_ms`` of their meta)."""
     tokens = seconds = 0.0
     for turn in turns:
-        meta = turn.get("meta")
-        if isinstance(meta, Mapping) and meta.get("tokens") and meta.get("latency_ms"):
-            tokens += float(meta["tokens"])
-            seconds += float(meta["latency_ms"]) / 1000
+        meta = table(turn.get("meta"))
+        made, took = meta.get("tokens"), meta.get("latency_ms")
+        if finite(made) and finite(took) and took > 0:
+            tokens += made
+            seconds += took / 1000
     return tokens / seconds if seconds else None
 
 
 def status_strip(status: str, dialogue: Mapping[str, Json], live: Json, *, seconds: float, message: str, limit: int,
                  say: Say) -> str:
     """Phase, turn count, elapsed time and speed in one line."""
-    turns = [turn for turn in dialogue.get("turns") or () if isinstance(turn, Mapping)]
+    turns = tables(dialogue.get("turns"))
     fast = speed(turns)
     figures = [(say("dialogue.strip.turns"), f"{len(turns)} / {limit}" if limit else str(len(turns))),
                (say("dialogue.strip.elapsed"), duration(seconds)),
@@ -73,7 +75,7 @@ def ending(dialogue: Mapping[str, Json], say: Say) -> str:
     reason = dialogue.get("stop_reason")
     if reason not in STOP_REASONS:
         return ""
-    turns = [turn for turn in dialogue.get("turns") or () if isinstance(turn, Mapping)]
+    turns = tables(dialogue.get("turns"))
     levels = [level for turn in turns if (level := private.intensity(turn.get("private"))) is not None]
     change = say("dialogue.end.intensity", first=levels[0], last=levels[-1]) if len(levels) > 1 else ""
     return (f'<div class="dt"><div class="dt-end dt-end-{reason}"><b>{escape(say(f"dialogue.stop.{reason}"))}</b>'

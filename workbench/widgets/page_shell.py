@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import logging
@@ -44,6 +45,9 @@ class PageShell:
     openers: list[Opener] = field(default_factory=list)
     timers: dict[str, list[gr.Timer]] = field(default_factory=dict)
     """Timers by the tab they are in; the key ``""`` is the page itself."""
+    shelf: list[gr.Column] = field(default_factory=list)
+    """Where notes lie, at the very front of the page: Gradio's browser code looks components up from the front for
+    every update, and the notes are in every update."""
 
     def visitor(self, request: gr.Request) -> str:
         """The owner id of who asks; ``UserError`` when a caller has no visitor cookie."""
@@ -138,7 +142,8 @@ class PageShell:
 
     def note(self, value: str = "") -> gr.Textbox:
         """An unseen text that the browser keeps and sends back."""
-        return gr.Textbox(value, visible=False, show_label=False, container=False)
+        with self.shelf[0] if self.shelf else contextlib.nullcontext():
+            return gr.Textbox(value, visible=False, show_label=False, container=False)
 
     def keep_run(self, panel_id: str, run: gr.Textbox) -> None:
         """Keep the run of this note in the page's address."""

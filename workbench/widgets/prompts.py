@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from workbench.contract import Json
+from workbench.widgets.loose import listed, table, tables
 from workbench.widgets.transcript import ROLES, paragraph
 
 Say = Callable[..., str]
@@ -20,7 +21,7 @@ def prompt_text(prompt: Json) -> str:
     """All words of a prompt (``messages``, ``text`` and ``prefill``) in one string."""
     if not isinstance(prompt, Mapping):
         return ""
-    messages = [str(m.get("content", "")) for m in prompt.get("messages") or () if isinstance(m, Mapping)]
+    messages = [str(m.get("content", "")) for m in tables(prompt.get("messages"))]
     return "\n".join([*messages, str(prompt.get("text") or ""), str(prompt.get("prefill") or "")])
 
 
@@ -36,8 +37,7 @@ def _column(role: str, prompt: Json, say: Say) -> str:
     head = f'<h5><span class="dt-role">{escape(say(f"dialogue.role.{role}"))}</span> {_when(prompt, say)}</h5>'
     if not prompt_text(prompt).strip():
         return f'<section class="dt-{role}">{head}<p class="dt-sub">{escape(say("dialogue.views.none"))}</p></section>'
-    blocks = [_block(str(m.get("role", "")), m.get("content")) for m in prompt.get("messages") or ()
-              if isinstance(m, Mapping)]
+    blocks = [_block(str(m.get("role", "")), m.get("content")) for m in tables(prompt.get("messages"))]
     blocks += [_block(name, prompt[name]) for name in ("text", "prefill") if prompt.get(name)]
     return f'<section class="dt-{role}">{head}{"".join(blocks)}</section>'
 
@@ -79,12 +79,12 @@ def _cell(seen: bool, role: str, say: Say) -> str:
 
 def knowledge(dialogue: Mapping[str, Json], place: int) -> dict[str, Sequence[str]]:
     """Texts by which each piece of knowledge is recognised in a prompt (texts under four characters are left out)."""
-    scenario, card = _table(dialogue.get("scenario")), _table(dialogue.get("card"))
-    strategies = [_table(item) for item in _table(dialogue.get("strategy_set")).get("items") or ()]
-    turns = [_table(turn) for turn in dialogue.get("turns") or ()]
-    counsel = _table(turns[place].get("counselor")) if place < len(turns) else {}
+    scenario, card = table(dialogue.get("scenario")), table(dialogue.get("card"))
+    strategies = tables(table(dialogue.get("strategy_set")).get("items"))
+    turns = [table(turn) for turn in listed(dialogue.get("turns"))]
+    counsel = table(turns[place].get("counselor")) if place < len(turns) else {}
     found: dict[str, Sequence[Json]] = {
-        "situation": [scenario.get("situation")], "hidden_facts": card.get("hidden_facts") or [],
+        "situation": [scenario.get("situation")], "hidden_facts": listed(card.get("hidden_facts")),
         "occupation": [card.get("occupation")],
         "definitions": [first_clause(item.get(name)) for item in strategies
                         for name in ("definition_en", "definition_zh")],
@@ -96,7 +96,3 @@ def knowledge(dialogue: Mapping[str, Json], place: int) -> dict[str, Sequence[st
 def first_clause(text: Json) -> str:
     """The words of a text up to its first mark: a prompt may hold a definition in short."""
     return re.split(r"[.,;:。，；：]", text, maxsplit=1)[0].strip() if isinstance(text, str) else ""
-
-
-def _table(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, Mapping) else {}

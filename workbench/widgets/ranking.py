@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from workbench.contract import Json
+from workbench.widgets.loose import finite, table, tables
 
 Say = Callable[..., str]
 """``say(key, **values)``: a text of the page in the reader's language."""
@@ -20,19 +21,15 @@ def shares(ranking: Sequence[Mapping[str, Json]]) -> list[float]:
 
     Scores that are not finite count as the lowest; an empty ranking gives an empty list.
     """
-    given = [float(e["probability"]) for e in ranking if _finite(e.get("probability"))]
+    given = [float(e["probability"]) for e in ranking if finite(e.get("probability"))]
     if ranking and len(given) == len(ranking):
         return [max(0.0, min(1.0, value)) for value in given]
-    finite = [float(e["score"]) for e in ranking if _finite(e.get("score"))]
-    if not finite:
+    scores = [float(e["score"]) for e in ranking if finite(e.get("score"))]
+    if not scores:
         return [0.0] * len(ranking)
-    best = max(finite)
-    raw = [math.exp(float(e["score"]) - best) if _finite(e.get("score")) else 0.0 for e in ranking]
+    best = max(scores)
+    raw = [math.exp(float(e["score"]) - best) if finite(e.get("score")) else 0.0 for e in ranking]
     return [value / sum(raw) for value in raw]
-
-
-def _finite(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def bars(counselor: Mapping[str, Json], labels: Mapping[str, str], say: Say, *, fold: str, top: int = TOP) -> str:
@@ -41,7 +38,7 @@ def bars(counselor: Mapping[str, Json], labels: Mapping[str, str], say: Say, *, 
     The fold-out is a checkbox, not ``<details>``: its state is a property of the element, so it stays open
     when the page replaces the markup around it four times a second.
     """
-    ranking = [entry for entry in counselor.get("ranking") or () if isinstance(entry, Mapping)]
+    ranking = tables(counselor.get("ranking"))
     if not ranking:
         return ""
     parts = shares(ranking)
@@ -67,7 +64,7 @@ def shown(order: Sequence[int], chosen: Sequence[bool], top: int) -> set[int]:
 
 def drawn(counselor: Mapping[str, Json]) -> float | None:
     """The probability of a choice that was drawn although another strategy ranked higher; else nothing."""
-    ranking = [entry for entry in counselor.get("ranking") or () if isinstance(entry, Mapping)]
+    ranking = tables(counselor.get("ranking"))
     parts = shares(ranking)
     own = [part for entry, part in zip(ranking, parts, strict=True) if entry.get("strategy") == counselor.get("chosen")]
     return own[0] if own and own[0] < max(parts) else None
@@ -86,9 +83,8 @@ def _bar(entry: Mapping[str, Json], share: float, widest: float, chosen: Json, l
 
 def terms_of(entry: Mapping[str, Json]) -> dict[str, float]:
     """The logged terms of one score (``terms`` of the entry), then the score itself."""
-    terms = entry.get("terms")
-    found = {str(k): float(v) for k, v in terms.items() if _finite(v)} if isinstance(terms, Mapping) else {}
-    if _finite(entry.get("score")):
+    found = {str(k): float(v) for k, v in table(entry.get("terms")).items() if finite(v)}
+    if finite(entry.get("score")):
         found["score"] = float(entry["score"])
     return found
 

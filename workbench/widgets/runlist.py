@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workbench import text
 from workbench.runs import Run
-from workbench.text import say
+from workbench.text import gloss, say
 from workbench.widgets.markup import duration, element, esc, moment
 
 PAGE = 50
@@ -23,12 +22,6 @@ ON_LOAD = """element.addEventListener('click', (e) => {
 """Rows are links, so Enter presses them and they can be opened elsewhere; a plain press stays on the page."""
 
 
-def task_name(task: str, lang: str, title: str = "") -> str:
-    """The title of a task: its text where there is one, else what the method calls it, else its name."""
-    key = f"task.{task}"
-    return say(lang, key) if text.known(key) else title or task
-
-
 def status_mark(status: str, lang: str) -> str:
     """A coloured word for a status; the word carries the meaning, the colour only helps."""
     return element("span", esc(say(lang, f"status.{status}")), class_=f"wb-status wb-status-{status}")
@@ -42,11 +35,10 @@ def run_list(runs: Sequence[Run], count: int, offset: int, chosen: str, lang: st
 
 
 def _row(run: Run, current: bool, lang: str) -> str:
-    title = element("span", esc(run.title or run.task or run.id), class_="wb-run-title")
+    title = element("span", esc(gloss(lang, run.title) or run.task or run.id), class_="wb-run-title")
     shared = element("span", esc(say(lang, "runs.shared")), class_="wb-tag") if run.shared else ""
     took = duration(run.seconds, lang) if run.finished else ""
-    facts = " · ".join(part for part in (esc(task_name(run.task, lang) if run.task else ""), moment(run.created), took)
-                       if part)
+    facts = " · ".join(part for part in (esc(run.task), moment(run.created), took) if part)
     line = element("span", facts, class_="wb-run-facts") + (_bar(run) if run.active and run.total else "")
     return element("a", title + shared + status_mark(run.status, lang) + line, class_="wb-run", role="listitem",
                    href=f"?tab=runs&run={run.id}", data_wb_row=run.id, aria_current="true" if current else None)

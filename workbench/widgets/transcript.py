@@ -11,6 +11,7 @@ from html import escape
 
 from workbench.contract import Json
 from workbench.widgets import private, ranking
+from workbench.widgets.loose import listed, table, tables
 
 Say = Callable[..., str]
 WINDOW = 60
@@ -20,12 +21,10 @@ ROLES = ("seeker", "counselor", "supporter")
 
 def strategy_labels(dialogue: Mapping[str, Json], lang: str) -> dict[str, str]:
     """Label of every strategy of the dialogue's set in the reader's language, by key."""
-    chosen = dialogue.get("strategy_set")
-    items = chosen.get("items") if isinstance(chosen, Mapping) else None
     field = "label_zh" if lang.startswith("zh") else "label_en"
     labels = {}
-    for item in items if isinstance(items, list | tuple) else ():
-        if isinstance(item, Mapping) and item.get("key"):
+    for item in tables(table(dialogue.get("strategy_set")).get("items")):
+        if item.get("key"):
             labels[str(item["key"])] = str(item.get(field) or item.get("label_en") or item["key"])
     return labels
 
@@ -33,7 +32,7 @@ def strategy_labels(dialogue: Mapping[str, Json], lang: str) -> dict[str, str]:
 def transcript(dialogue: Mapping[str, Json], say: Say, lang: str, *, shown: int = WINDOW,
                tools: Sequence[str] = ("edit", "views")) -> str:
     """All turns, the last ``shown`` of them drawn; ``tools`` are the links under each: edit it, see its prompts."""
-    turns = [turn for turn in dialogue.get("turns") or () if isinstance(turn, Mapping)]
+    turns = tables(dialogue.get("turns"))
     if not turns:
         return ""
     labels, facts = strategy_labels(dialogue, lang), card_facts(dialogue)
@@ -50,9 +49,7 @@ def transcript(dialogue: Mapping[str, Json], say: Say, lang: str, *, shown: int 
 
 def card_facts(dialogue: Mapping[str, Json]) -> tuple[str, ...]:
     """The hidden facts of the seeker card, in order."""
-    card = dialogue.get("card")
-    facts = card.get("hidden_facts") if isinstance(card, Mapping) else None
-    return tuple(str(fact) for fact in facts) if isinstance(facts, list | tuple) else ()
+    return tuple(str(fact) for fact in listed(table(dialogue.get("card")).get("hidden_facts")))
 
 
 def newly_told(turns: Sequence[Mapping[str, Json]]) -> list[list[Json]]:
@@ -60,9 +57,7 @@ def newly_told(turns: Sequence[Mapping[str, Json]]) -> list[list[Json]]:
     seen: set[str] = set()
     news: list[list[Json]] = []
     for turn in turns:
-        state = turn.get("private")
-        listed = state.get("revealed") if isinstance(state, Mapping) else None
-        fresh = [fact for fact in listed if str(fact) not in seen] if isinstance(listed, list | tuple) else []
+        fresh = [fact for fact in listed(table(turn.get("private")).get("revealed")) if str(fact) not in seen]
         seen.update(str(fact) for fact in fresh)
         news.append(fresh)
     return news
@@ -97,8 +92,7 @@ def paragraph(text: Json) -> str:
 
 def decision(turn: Mapping[str, Json], labels: Mapping[str, str], say: Say, *, fold: str) -> str:
     """Strategy tag, stage and mode, the ranking as bars and the rationale of a supporter turn."""
-    counsel = turn.get("counselor")
-    counsel = counsel if isinstance(counsel, Mapping) else {}
+    counsel = table(turn.get("counselor"))
     key = turn.get("strategy") or counsel.get("chosen")
     if not key and not counsel:
         return ""
@@ -122,8 +116,7 @@ def mode_name(mode: str, say: Say) -> str:
 
 
 def _made_by(turn: Mapping[str, Json], say: Say) -> str:
-    meta = turn.get("meta")
-    meta = meta if isinstance(meta, Mapping) else {}
+    meta = table(turn.get("meta"))
     bits = []
     if meta.get("author") == "person":
         bits.append(say("dialogue.turn.by_person"))
@@ -137,9 +130,8 @@ def _made_by(turn: Mapping[str, Json], say: Say) -> str:
 
 
 def _edited(turn: Mapping[str, Json], place: int, say: Say) -> str:
-    meta = turn.get("meta")
-    history = meta.get("history") if isinstance(meta, Mapping) else None
-    if not isinstance(history, list | tuple) or not history:
+    history = listed(table(turn.get("meta")).get("history"))
+    if not history:
         return ""
     first = history[0]
     before = first.get("text") if isinstance(first, Mapping) else first
@@ -161,7 +153,7 @@ def live_turn(live: Json, dialogue: Mapping[str, Json], say: Say, lang: str) -> 
         return ""
     phase, role = str(live.get("phase") or ""), str(live.get("role") or "")
     role = role if role in ROLES else phase
-    turns = dialogue.get("turns") or ()
+    turns = listed(dialogue.get("turns"))
     if role not in ROLES or (isinstance(live.get("idx"), int) and live["idx"] < len(turns)):
         return ""
     labels = strategy_labels(dialogue, lang)

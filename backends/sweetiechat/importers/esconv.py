@@ -72,11 +72,9 @@ def to_esconv(dialogues: Iterable[Dialogue]) -> str:
 def _entry(dialogue: Dialogue) -> dict[str, Json]:
     labels = {item.key: item.label_en for item in dialogue.strategy_set.items}
     survey, source = dialogue.qc.get("survey") or {}, dialogue.qc.get("source") or {}
-    seeker = {"initial_emotion_intensity": survey.get("initial"), "empathy": survey.get("empathy"),
-              "relevance": survey.get("relevance"), "final_emotion_intensity": survey.get("final")}
-    states = [turn.private.intensity for turn in dialogue.turns if turn.private]
-    if states:
-        seeker = {"initial_emotion_intensity": states[0], **seeker, "final_emotion_intensity": states[-1]}
+    states = [turn.private.intensity for turn in dialogue.turns if turn.private] or [None]
+    seeker = {"initial_emotion_intensity": survey.get("initial", states[0]), "empathy": survey.get("empathy"),
+              "relevance": survey.get("relevance"), "final_emotion_intensity": survey.get("final", states[-1])}
     supporter = {"relevance": survey.get("supporter_relevance")}
     rows = [row for turn in dialogue.turns for row in _messages(turn, labels)]
     return {"experience_type": source.get("experience_type", ""), "emotion_type": dialogue.scenario.emotion,

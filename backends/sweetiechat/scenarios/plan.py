@@ -111,8 +111,9 @@ class Balance:
 
     def _pick(self, axis: str, chosen: Mapping[str, int], places: Sequence[int]) -> int:
         def together(place: int) -> int:
+            """How often the value was used with those chosen; pairs of large axes should be rarer and count more."""
             return sum(self._pairs[(axis, place, other, at) if axis < other else (other, at, axis, place)]
-                       for other, at in chosen.items())
+                       * len(self._axes[other]) for other, at in chosen.items())
         cost = {place: (self._alone[axis, place], together(place)) for place in places}
         least = min(cost.values())
         return self._rng.choice([place for place in places if cost[place] == least])
@@ -120,7 +121,9 @@ class Balance:
 
 def make_plan(problems: Sequence[ProblemType], axes: Axes, count: int, cards: int, rng: random.Random) -> list[Cell]:
     """``count`` cells over the problems, with ``cards`` persons each; the scenario is told with the first one."""
-    if count and not problems:
+    if not count:
+        return []
+    if not problems:
         raise UserError("There is no problem type to write scenarios for.")
     balance = Balance({"age": axes.ages, "emotion": axes.emotions, "gender": range(len(axes.genders)),
                        "intensity": axes.intensities, "openness": axes.openness,

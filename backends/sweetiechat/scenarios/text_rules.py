@@ -15,6 +15,7 @@ fit             by the model's own scores the situation fits its problem better 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from backends.sweetiechat.metrics.text import corpus, rouge_l_each
@@ -31,12 +32,14 @@ BOUNDS = {"en": {"situation": (12, 120), "trigger": (3, 40), "time_frame": (1, 1
 UNITS = {"en": "words", "zh": "characters"}
 ALIKE = 0.7
 """ROUGE-L from which two situations, or two facts, say the same."""
+FEW = 7
 IMPERSONAL = 1
 TOLD = 0.8
-COPIED = 0.75
+COPIED, NEAREST = 0.75, 5
 SHORT_FIELDS = ("time_frame",)
-"""Facts that may do without the first person; share of a fact's words, in any order, from which a situation tells it
-already; ROUGE-L from which a field copies; and the field for which that says nothing ("two weeks")."""
+"""Words of a field whose script is looked at; facts that may do without the first person; share of a fact's words, in
+any order, from which a situation tells it already; ROUGE-L from which a field copies, and how many pairs are measured;
+and the field for which that says nothing ("two weeks")."""
 
 
 def check_scenario(fields: Mapping[str, str], earlier: Sequence[str], words: Words,
@@ -71,8 +74,11 @@ def _field(name: str) -> str:
 
 
 def _language(fields: Mapping[str, str], words: Words) -> Verdict:
-    wrong = wrong_language(". ".join(fields.values()), words.language)
-    return Verdict("language", not wrong, words.language, wrong or "the right language")
+    """The script of every field, and the commonest words over all of them: a short list of things may have none."""
+    wrong = [f"{name}: {why}" for name, text in fields.items()
+             if (why := wrong_language(" ".join(text.split()[:FEW]), words.language))]
+    wrong = wrong or [why for why in [wrong_language(". ".join(fields.values()), words.language)] if why]
+    return Verdict("language", not wrong, words.language, "; ".join(wrong) or "the right language")
 
 
 def _rouge(texts: Sequence[str], others: Sequence[str], words: Words) -> list[float]:
@@ -92,10 +98,17 @@ def _own_words(fields: Mapping[str, str], shown: Mapping[str, Sequence[str]], wo
     texts = [(name, text) for name, text in fields.items() if name not in SHORT_FIELDS]
     pairs = [(f"{a} and {b}", one, other) for place, (a, one) in enumerate(texts) for b, other in texts[:place]]
     pairs += [(f"{name} and an example", text, other) for name, text in texts for other in shown.get(_field(name), ())]
+    pairs = sorted(pairs, key=lambda pair: -_shared(pair[1], pair[2], words))[:NEAREST]
     scores = _rouge([one for _, one, _ in pairs], [other for _, _, other in pairs], words)
     score, what = max(zip(scores, (what for what, _, _ in pairs), strict=True), default=(0.0, ""))
     return Verdict("own_words", score < COPIED, {"rouge-l": round(score, 4), "between": what},
                    f"{what} are {score:.2f} alike; it must be below {COPIED:g}" if what else "there is nothing to copy")
+
+
+def _shared(one: str, other: str, words: Words) -> float:
+    """F1 of two bags of words: no ROUGE-L of the same words is larger, so the nearest are found without it."""
+    first, second = Counter(words.pieces(one)), Counter(words.pieces(other))
+    return 2 * (first & second).total() / max(first.total() + second.total(), 1)
 
 
 def _first_person(fields: Mapping[str, str], words: Words) -> Verdict:
