@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import socket
 import sys
@@ -92,11 +93,15 @@ def access_key(settings: Settings) -> str:
     if settings.loopback:
         return ""
     path = Path(settings.home) / "access.key"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(16))
-    return path.read_text(encoding="ascii").strip()
+    kept = path.read_text(encoding="ascii").strip() if path.exists() else ""
+    if re.fullmatch(r"[0-9a-f]{32}", kept):
+        return kept
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # an emptied or edited key must not become an open door
+    key = secrets.token_hex(16)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(key)
+    return key
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -40,18 +40,15 @@ def run(settings: Settings, quick: bool = False) -> dict[str, Json]:
     print(f"{found.card.title}: {info['dtype']}, {info['threads']} threads, {size[0]} dialogues of {size[1]} turns of "
           f"{size[2]} tokens")
     _ours(model, (2, 2, 8), "none", settings)  # warm-up: allocations and lazy imports
-    clock = [time.process_time()]
-    before, record = _ours(model, size, "none", settings)
-    clock.append(time.process_time())
-    peer = Peer(found.path, info)
-    clock.append(time.process_time())
-    theirs, replies = peer.answer([prompt for prompt, _ in record.replies], size[2])
-    clock.append(time.process_time())
-    print(f"processor seconds: ours {clock[1] - clock[0]:.1f}, theirs {clock[3] - clock[2]:.1f}")
-    after, _ = _ours(model, size, "none", settings)
-    seconds = (before + after) / 2  # before and after the peer, so that a machine that grows busier harms both
+    first, record = _ours(model, size, "none", settings)
+    prompts, peer, half = [prompt for prompt, _ in record.replies], Peer(found.path, info), len(record.replies) // 2
+    theirs, replies = peer.answer(prompts[:half], size[2])
+    second, _ = _ours(model, size, "none", settings)  # in between and after, so that a busier minute harms both
+    more, rest = peer.answer(prompts[half:], size[2])
+    third, _ = _ours(model, size, "none", settings)
     with_scores, _ = _ours(model, size, "scored", settings)
-    print(f"ours {before:.1f} s before and {after:.1f} s after; with scored counselor and state {with_scores:.1f} s")
+    theirs, replies, seconds = theirs + more, replies + rest, sorted((first, second, third))[1]
+    print(f"ours {first:.1f}, {second:.1f}, {third:.1f} s; with scored counselor and state {with_scores:.1f} s")
     model.close()
     made = [completion for _, completion in record.replies]
     same = _same(made, replies)

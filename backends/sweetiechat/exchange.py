@@ -172,7 +172,7 @@ def chat_messages(dialogue: Dialogue, strategy_tokens: bool = False) -> list[dic
 def to_csv(dialogues: Iterable[Dialogue]) -> str:
     """One row a turn, with a header; starts with a byte order mark so that spreadsheets read Chinese."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180; also makes it quote a lone \r
     writer.writerow(COLUMNS)
     for d in dialogues:
         for turn in d.turns:

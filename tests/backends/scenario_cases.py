@@ -13,10 +13,48 @@ from backends.sweetiechat.scenarios.request import ScenarioRequest
 from backends.sweetiechat.scenarios.writer import Writer, make_writer
 from tests.backends.sweetie import LARGE, SMALL, ScriptedModel, words
 
-NOUNS = ("pianos", "gardens", "trains", "ladders", "mirrors", "rivers", "lanterns", "bridges", "kitchens", "letters",
-         "winters", "markets", "shadows", "engines", "harbours", "orchards", "deserts", "stations", "cellars", "clocks",
-         "tunnels", "meadows", "hammers", "violins", "curtains", "islands", "chimneys", "baskets", "anchors", "feathers",
-         "candles", "marbles", "saddles", "pillows", "barrels", "ribbons", "hedges", "stables", "ovens", "quarries")
+NOUNS = (
+    "pianos",
+    "gardens",
+    "trains",
+    "ladders",
+    "mirrors",
+    "rivers",
+    "lanterns",
+    "bridges",
+    "kitchens",
+    "letters",
+    "winters",
+    "markets",
+    "shadows",
+    "engines",
+    "harbours",
+    "orchards",
+    "deserts",
+    "stations",
+    "cellars",
+    "clocks",
+    "tunnels",
+    "meadows",
+    "hammers",
+    "violins",
+    "curtains",
+    "islands",
+    "chimneys",
+    "baskets",
+    "anchors",
+    "feathers",
+    "candles",
+    "marbles",
+    "saddles",
+    "pillows",
+    "barrels",
+    "ribbons",
+    "hedges",
+    "stables",
+    "ovens",
+    "quarries",
+)
 MODEL = "path:writer"
 
 
@@ -34,14 +72,23 @@ def new_type(rng: random.Random) -> tuple[str, str]:
 
 
 def scenario_fields(rng: random.Random) -> dict[str, str]:
-    return {"situation": sentence(rng, 9), "situation_now": sentence(rng, 9, "Now the"), "trigger": sentence(rng, 6),
-            "time_frame": f"{rng.randrange(2, 9)} months", "tried_already": sentence(rng, 6, "Hiding the"),
-            "goal_of_seeker": sentence(rng, 6, "To have the")}  # fmt: skip
+    return {
+        "situation": sentence(rng, 9),
+        "situation_now": sentence(rng, 9, "Now the"),
+        "trigger": sentence(rng, 6),
+        "time_frame": f"{rng.randrange(2, 9)} months",
+        "tried_already": sentence(rng, 6, "Hiding the"),
+        "goal_of_seeker": sentence(rng, 6, "To have the"),
+    }
 
 
 def card_fields(rng: random.Random) -> dict[str, str]:
-    return {"fact1": sentence(rng, 6, "I lost my"), "fact2": sentence(rng, 6, "My"), "fact3": sentence(rng, 6, "I hide"),
-            "opening": sentence(rng, 5, "Hello, I think of")}  # fmt: skip
+    return {
+        "fact1": sentence(rng, 6, "I lost my"),
+        "fact2": sentence(rng, 6, "My"),
+        "fact3": sentence(rng, 6, "I hide"),
+        "opening": sentence(rng, 5, "Hello, I think of"),
+    }
 
 
 def reply(prompt) -> str:
@@ -65,14 +112,25 @@ def lines_of_type(prompt, rng: random.Random) -> str:
 def json_of_types(asked: str, rng: random.Random) -> str:
     count = int(re.search(r"Write (\d+) new", asked)[1])
     category = re.search(r'problem types about "(.+?)"', asked)[1]
-    rows = [dict(zip(("name", "gloss"), new_type(rng), strict=True), category=category, parent="Sleep problems")
-            for _ in range(count)]
+    rows = [
+        dict(zip(("name", "gloss"), new_type(rng), strict=True), category=category, parent="Sleep problems")
+        for _ in range(count)
+    ]
     return json.dumps({"types": rows})
 
 
-LABELS = {"What happened:": "situation", "How it is now:": "situation_now", "Trigger:": "trigger", "Since:": "time_frame",
-          "Tried:": "tried_already", "Hope:": "goal_of_seeker", "Secret 1:": "fact1", "Secret 2:": "fact2",
-          "Secret 3:": "fact3", "First words:": "opening"}  # fmt: skip
+LABELS = {
+    "What happened:": "situation",
+    "How it is now:": "situation_now",
+    "Trigger:": "trigger",
+    "Since:": "time_frame",
+    "Tried:": "tried_already",
+    "Hope:": "goal_of_seeker",
+    "Secret 1:": "fact1",
+    "Secret 2:": "fact2",
+    "Secret 3:": "fact3",
+    "First words:": "opening",
+}
 
 
 def filled(prompt, fields: dict[str, str]) -> str:
@@ -99,9 +157,21 @@ def writer_of(model: ScriptedModel, language: Language = "en", **fields) -> Writ
 def artifacts(run: Path) -> dict[str, list]:
     """The lines of every artifact of a run."""
     names = ("scenarios.jsonl", "cards.jsonl", "rejected.jsonl")
-    return {name: [json.loads(line) for line in (run / "artifacts" / name).read_text(encoding="utf-8").splitlines()]
-            for name in names}
+    return {
+        name: [json.loads(line) for line in (run / "artifacts" / name).read_text(encoding="utf-8").splitlines()]
+        for name in names
+    }
 
 
-__all__ = ["LARGE", "SMALL", "artifacts", "card_fields", "filled", "own_scores", "reply", "scenario_fields", "scripted",
-           "writer_of"]  # fmt: skip
+__all__ = [
+    "LARGE",
+    "SMALL",
+    "artifacts",
+    "card_fields",
+    "filled",
+    "own_scores",
+    "reply",
+    "scenario_fields",
+    "scripted",
+    "writer_of",
+]

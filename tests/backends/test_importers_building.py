@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,10 @@ def test_messages_in_a_row_become_one_turn_with_every_strategy() -> None:
         (1, "seeker", "Bad.", None),
         (2, "supporter", "Oh.", "reflection"),
     ]
-    assert turns[0].meta["all_strategy"] == ["others", "question"] and turns[0].meta["parts"] == ["Hello.", "How are you?"]
+    assert turns[0].meta["all_strategy"] == ["others", "question"] and turns[0].meta["parts"] == [
+        "Hello.",
+        "How are you?",
+    ]
     assert turns[2].meta["all_strategy"] == ["reflection", "question"] and "parts" not in turns[2].meta
 
 
@@ -70,7 +74,7 @@ MESSAGES = st.lists(
 def test_merging_keeps_every_token_and_one_label_a_message(messages: list[tuple[str, str]]) -> None:
     said = [Said(role, cleaned(text), ("Question",) if role == "supporter" else ()) for role, text in messages]
     turns = merge(said, KNOWN.of("esconv-8"))
-    assert all(a.role != b.role for a, b in zip(turns, turns[1:], strict=False))
+    assert all(a.role != b.role for a, b in pairwise(turns))
     for cut in (tokenizer("words"), tokenizer("chars"), str.split):
         before = [token for part in said for token in cut(part.text)]
         assert [token for turn in turns for token in cut(turn.text)] == before
@@ -83,7 +87,11 @@ def test_strategies_do_not_shift_when_messages_are_merged() -> None:
     """The pitfall of the specification: label i must stay with the words it was given for."""
     said = [seeker("a"), seeker("b"), supporter("c", "Question"), seeker("d"), supporter("e", "Information")]
     assert [(turn.text, turn.strategy) for turn in made(*said).turns] == [
-        ("a b", None), ("c", "question"), ("d", None), ("e", "information")]  # fmt: skip
+        ("a b", None),
+        ("c", "question"),
+        ("d", None),
+        ("e", "information"),
+    ]
 
 
 def test_stars_of_merged_messages_are_the_last_ones() -> None:
@@ -102,7 +110,9 @@ def test_labels_of_the_seeker_are_no_strategies() -> None:
 
 def label_cases() -> list[tuple[str, str, str]]:
     table = yaml.safe_load((ASSETS / "labels.yaml").read_text(encoding="utf-8"))["sets"]
-    return [(name, variant, key) for name, keys in table.items() for key, variants in keys.items() for variant in variants]
+    return [
+        (name, variant, key) for name, keys in table.items() for key, variants in keys.items() for variant in variants
+    ]
 
 
 def test_every_spelling_of_the_table_leads_to_its_key() -> None:
@@ -212,7 +222,7 @@ def test_levels_are_read_as_people_write_them(value, number: int) -> None:
 
 @pytest.mark.parametrize("value", ["0", 6, "3.5", 2.5, "five", None, True, [], {}, "", float("nan"), "１"])
 def test_other_levels_are_refused(value) -> None:
-    with pytest.raises(UserError, match="empathy is .*; it must be a whole number from 1 to 5"):
+    with pytest.raises(UserError, match=r"empathy is .*; it must be a whole number from 1 to 5"):
         level(value, "empathy")
 
 
@@ -262,8 +272,13 @@ def test_the_language_is_told_by_its_script(texts: list[str], language: str) -> 
 
 
 def test_a_missing_situation_is_the_beginning_of_what_the_seeker_says() -> None:
-    one = made(seeker("Hi."), supporter("Hello."), seeker("My landlord wants me out by June and I have found nothing."),
-               supporter("Oh no."), seeker("Yes."))  # fmt: skip
+    one = made(
+        seeker("Hi."),
+        supporter("Hello."),
+        seeker("My landlord wants me out by June and I have found nothing."),
+        supporter("Oh no."),
+        seeker("Yes."),
+    )
     assert one.scenario.situation == "Hi. My landlord wants me out by June and I have found nothing."
     assert one.qc["source"]["guessed"][0] == "situation"
     told = made(seeker("Hi."), situation=" I have to\nmove. ")
@@ -282,7 +297,9 @@ def test_a_chinese_dialogue_is_chinese_where_the_format_does_not_say() -> None:
 
 def test_ids_depend_on_what_is_said_only() -> None:
     first = made(seeker("I am sad."), supporter("Oh."), situation="A")
-    again = build(Draft((seeker("I am sad.\n"), supporter("Oh.")), situation="A"), FORM, "g.json, line 9", "g.json", KNOWN)
+    again = build(
+        Draft((seeker("I am sad.\n"), supporter("Oh.")), situation="A"), FORM, "g.json, line 9", "g.json", KNOWN
+    )
     other = made(seeker("I am sad!"), supporter("Oh."), situation="A")
     assert first.id == again.id != other.id
     assert first.scenario.id == again.scenario.id == other.scenario.id
@@ -298,7 +315,9 @@ def test_situations_that_are_spaced_differently_are_one_scenario() -> None:
 
 
 def test_topics_of_the_corpora_are_bundled_problem_types() -> None:
-    table = yaml.safe_load((Path(ASSETS).parents[1] / "backends/sweetiechat/importers/topics.yaml").read_text(encoding="utf-8"))
+    table = yaml.safe_load(
+        (Path(ASSETS).parents[1] / "backends/sweetiechat/importers/topics.yaml").read_text(encoding="utf-8")
+    )
     bundled = {problem.id for problem in load_library("en").problems}
     for name in ("esconv", "extes"):
         assert set(table[name]) <= bundled
@@ -332,8 +351,16 @@ def test_a_feeling_is_one_short_lower_case_text() -> None:
 
 @pytest.mark.parametrize(
     ("name", "role"),
-    [("usr", "seeker"), ("SYS", "supporter"), (" Client ", "seeker"), ("咨询师", "supporter"), ("来访者", "seeker"),
-     ("gpt", "supporter"), ("listener", "supporter"), ("speaker", "seeker")],
-)  # fmt: skip
+    [
+        ("usr", "seeker"),
+        ("SYS", "supporter"),
+        (" Client ", "seeker"),
+        ("咨询师", "supporter"),
+        ("来访者", "seeker"),
+        ("gpt", "supporter"),
+        ("listener", "supporter"),
+        ("speaker", "seeker"),
+    ],
+)
 def test_names_of_speakers(name: str, role: str) -> None:
     assert speaker(name) == role

@@ -20,19 +20,54 @@ def full(language: str = "en", strategies: str = "esconv-8", name: str = "one") 
     """A dialogue with everything that a dialogue can have."""
     library = load_library(language)
     scenario = library.scenario("sleep")
-    counsel = Counsel("exploration", (Ranked("question", 1.5, 0.6, {"history": 1.0, "prior": 0.5}), Ranked("others", 0.1)),
-                      "question", "It fits.", "scored", "the nights", ("note",))
-    words = ("I lie awake.", "What goes through your mind?", "Work — and “what if”.") if language == "en" else (
-        "我睡不着。", "脑子里在想什么呢？", "工作，还有“万一”。")
+    counsel = Counsel(
+        "exploration",
+        (Ranked("question", 1.5, 0.6, {"history": 1.0, "prior": 0.5}), Ranked("others", 0.1)),
+        "question",
+        "It fits.",
+        "scored",
+        "the nights",
+        ("note",),
+    )
+    words = (
+        ("I lie awake.", "What goes through your mind?", "Work — and “what if”.")
+        if language == "en"
+        else ("我睡不着。", "脑子里在想什么呢？", "工作，还有“万一”。")
+    )
     turns = (
-        Turn(0, "seeker", words[0], private=Private("anxiety", 4, (0,), False, 4.2, 3.9, "open"), meta={"author": "model", "seed": 3}),
-        Turn(1, "supporter", words[1], "question" if strategies != "extes-16" else "clarification", counsel,
-             meta={"author": "person", "history": [{"text": "x"}]}),
+        Turn(
+            0,
+            "seeker",
+            words[0],
+            private=Private("anxiety", 4, (0,), False, 4.2, 3.9, "open"),
+            meta={"author": "model", "seed": 3},
+        ),
+        Turn(
+            1,
+            "supporter",
+            words[1],
+            "question" if strategies != "extes-16" else "clarification",
+            counsel,
+            meta={"author": "person", "history": [{"text": "x"}]},
+        ),
         Turn(2, "seeker", words[2], private=Private("anxiety", 2, (0, 1), True, 2.0, 1.0), meta={"feedback": 4}),
     )
-    return Dialogue(name, scenario, library.cards_of("sleep")[0], choose_strategies(strategies), turns, "want_to_stop",
-                    scenario.language, "scored", {"seeker": "package:x"}, 7, {"tokens": 12, "nested": {"a": [1, None]}}, "train",
-                    "2025-01-01T00:00:00Z", "sweetiechat-1")
+    return Dialogue(
+        name,
+        scenario,
+        library.cards_of("sleep")[0],
+        choose_strategies(strategies),
+        turns,
+        "want_to_stop",
+        scenario.language,
+        "scored",
+        {"seeker": "package:x"},
+        7,
+        {"tokens": 12, "nested": {"a": [1, None]}},
+        "train",
+        "2025-01-01T00:00:00Z",
+        "sweetiechat-1",
+    )
 
 
 BOTH = [full(), full("zh", "escot-13", "two")]
@@ -93,9 +128,14 @@ def test_a_convokit_corpus_has_the_files_and_fields_of_the_library(tmp_path: Pat
     assert set(files) == {"utterances.jsonl", "speakers.json", "conversations.json", "corpus.json", "index.json"}
     rows = [json.loads(line) for line in files["utterances.jsonl"].splitlines()]
     assert len(rows) == 6
-    assert all(set(row) == {"id", "conversation_id", "text", "speaker", "meta", "reply-to", "timestamp", "vectors"} for row in rows)
+    assert all(
+        set(row) == {"id", "conversation_id", "text", "speaker", "meta", "reply-to", "timestamp", "vectors"}
+        for row in rows
+    )
     assert [row["reply-to"] for row in rows[:3]] == [None, "one/0", "one/1"]
-    assert {row["conversation_id"] for row in rows} == set(json.loads(files["conversations.json"])) == {"one/0", "two/0"}
+    assert (
+        {row["conversation_id"] for row in rows} == set(json.loads(files["conversations.json"])) == {"one/0", "two/0"}
+    )
     assert len({row["id"] for row in rows}) == 6
     index = json.loads(files["index.json"])
     assert set(index["utterances-index"]) == set(rows[0]["meta"])
@@ -108,7 +148,9 @@ def test_a_damaged_corpus_of_ours_loses_that_conversation_only(tmp_path: Path) -
     rows = [json.loads(line) for line in files["utterances.jsonl"].splitlines()]
     rows[1]["meta"] = {}
     found = taken(tmp_path, "utterances.jsonl", rows)
-    assert [d.id for d in found.dialogues] == ["two"] and "'one/1' has no metadata of the workbench" in found.skipped[0][1]
+    assert [d.id for d in found.dialogues] == ["two"] and "'one/1' has no metadata of the workbench" in found.skipped[
+        0
+    ][1]
 
 
 @pytest.mark.parametrize("tokens", [True, False])
@@ -131,7 +173,8 @@ def test_the_csv_of_the_workbench_is_read(tmp_path: Path) -> None:
     found = taken(tmp_path, "d.csv", to_csv([guarded, BOTH[1]]))
     assert found.format == "csv" and len(found.dialogues) == 2
     assert [(t.role, t.text, t.strategy) for t in found.dialogues[0].turns] == [
-        (t.role, t.text, t.strategy) for t in guarded.turns]  # fmt: skip
+        (t.role, t.text, t.strategy) for t in guarded.turns
+    ]
     assert found.dialogues[1].language == "zh" and found.dialogues[0].qc["source"]["id"] == "one"
 
 
@@ -142,9 +185,16 @@ def test_esconv_raw_goes_out_as_it_came_in(tmp_path: Path) -> None:
     assert row["survey_score"] == cases.ESCONV["survey_score"]
     assert row["experience_type"] == cases.ESCONV["experience_type"] and row["problem_type"] == "job-crisis"
     assert [(m["speaker"], m["content"]) for m in row["dialog"]] == [
-        (m["speaker"], m["content"].strip()) for m in cases.ESCONV["dialog"]]  # fmt: skip
+        (m["speaker"], m["content"].strip()) for m in cases.ESCONV["dialog"]
+    ]
     assert [m["annotation"].get("strategy") for m in row["dialog"]] == [
-        None, None, "Question", "Reflection of Feelings", None, "Others"]  # fmt: skip
+        None,
+        None,
+        "Question",
+        "Reflection of Feelings",
+        None,
+        "Others",
+    ]
     assert [m["annotation"].get("feedback") for m in row["dialog"]] == [None, "3", None, None, "5", None]
 
 
@@ -164,8 +214,11 @@ def test_a_generated_dialogue_in_esconvs_layout_has_its_intensities(tmp_path: Pa
 
 
 def test_a_merged_turn_with_fewer_labels_than_messages_repeats_the_first(tmp_path: Path) -> None:
-    rows = [{"speaker": "supporter", "annotation": {"strategy": "Question"}, "content": "a"},
-            {"speaker": "supporter", "annotation": {}, "content": "b"}, {"speaker": "seeker", "annotation": {}, "content": "c"}]
+    rows = [
+        {"speaker": "supporter", "annotation": {"strategy": "Question"}, "content": "a"},
+        {"speaker": "supporter", "annotation": {}, "content": "b"},
+        {"speaker": "seeker", "annotation": {}, "content": "c"},
+    ]
     [one] = taken(tmp_path, "x.json", [{**cases.ESCONV, "dialog": rows}]).dialogues
     assert one.turns[0].meta["all_strategy"] == ["question"]
     [row] = json.loads(esconv.to_esconv([one]))

@@ -99,7 +99,10 @@ def test_the_first_lines_may_be_broken(tmp_path: Path) -> None:
     assert found.format == "multiesc" and len(found.dialogues) == 1 and len(found.skipped) == 2
 
 
-@pytest.mark.parametrize("layout", ["[{0},\n{0}]", "[\n{0},\n{0}\n]", "[\n{0}\n,\n{0}\n]", "{{\"data\": [\n{0},\n{0}\n]}}", "{{\n\"data\":\n[{0}, {0}]}}"])
+@pytest.mark.parametrize(
+    "layout",
+    ["[{0},\n{0}]", "[\n{0},\n{0}\n]", "[\n{0}\n,\n{0}\n]", '{{"data": [\n{0},\n{0}\n]}}', '{{\n"data":\n[{0}, {0}]}}'],
+)
 def test_an_array_with_an_entry_on_each_line_is_no_jsonl(tmp_path: Path, layout: str) -> None:
     found = taken(tmp_path, "x.json", layout.format(GOOD))
     assert len(found.dialogues) == 2 and found.skipped == ()
@@ -116,7 +119,9 @@ def test_entries_of_an_array_are_named_by_their_line(tmp_path: Path) -> None:
     found = taken(tmp_path, "a.json", text)
     line = text[: text.index('"dialog": []')].count("\n")
     assert len(found.dialogues) == 2
-    assert found.skipped == ((f"a.json, line {line} (entry 2)", "dialog is a list of 0; it must be a list of messages"),)
+    assert found.skipped == (
+        (f"a.json, line {line} (entry 2)", "dialog is a list of 0; it must be a list of messages"),
+    )
 
 
 @pytest.mark.parametrize("tail", ["", ",", ', {"dialog": [', ', {"dialog": [}]', ", tru"])

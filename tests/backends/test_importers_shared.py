@@ -98,8 +98,19 @@ def test_the_normaliser_is_total_over_all_shipped_files(folder: Path) -> None:
         assert keys == set(known.of(name).strategies.keys), name
         assert all(len(known.of(name).keys(label)) == 1 for label in labels)
     written = every_label(folder)["esconv-8"]
-    assert {"Questions", "Question", "Other", "Others", "Greeting", "Greetings", "Direct Guidance", "Restatement",
-            "Approval and Reassurance", "Reflection of Feelings", "Reflection of feelings"} <= set(written)  # fmt: skip
+    assert {
+        "Questions",
+        "Question",
+        "Other",
+        "Others",
+        "Greeting",
+        "Greetings",
+        "Direct Guidance",
+        "Restatement",
+        "Approval and Reassurance",
+        "Reflection of Feelings",
+        "Reflection of feelings",
+    } <= set(written)
     assert len(written) > 8
 
 
@@ -119,8 +130,13 @@ def test_failed_dialogues_fail_by_the_published_rule(folder: Path) -> None:
     assert sum(s.initial is not None for s in surveys) == 196 and sum(s.final is not None for s in surveys) == 142
     assert sum(s.empathy is not None for s in surveys) == 142
     stars = Counter(t.meta["feedback"] for d in dialogues for t in d.turns if "feedback" in t.meta)
-    every = Counter(star for d in dialogues for t in d.turns for star in t.meta.get("all_feedback", [t.meta.get("feedback")])
-                    if star is not None)
+    every = Counter(
+        star
+        for d in dialogues
+        for t in d.turns
+        for star in t.meta.get("all_feedback", [t.meta.get("feedback")])
+        if star is not None
+    )
     assert every == {3: 264, 4: 209, 2: 174, 1: 172, 5: 168} and sum(stars.values()) <= 987
 
 
@@ -132,7 +148,9 @@ def test_failed_dialogues_keep_every_word_and_every_label(folder: Path) -> None:
         assert [token for turn in dialogue.turns for token in cut(turn.text)] == before
     labels = sum("strategy" in m["annotation"] for row in rows for m in row["dialog"])
     assert labels == 2377
-    kept = sum(len(t.meta.get("all_strategy", [])) for d in load(folder / "FailedESConv.json").dialogues for t in d.turns)
+    kept = sum(
+        len(t.meta.get("all_strategy", [])) for d in load(folder / "FailedESConv.json").dialogues for t in d.turns
+    )
     assert kept == labels
 
 
@@ -141,10 +159,19 @@ def test_multiesc_keeps_its_own_merging(folder: Path) -> None:
     dialogues = load(folder / "multiesc_valid.jsonl").dialogues
     supporters = [t for d in dialogues for t in d.said_by("supporter")]
     assert Counter(t.strategy for t in supporters) == {
-        "suggestions": 519, "question": 493, "others": 361, "affirmation": 359, "self-disclosure": 216,
-        "reflection": 183, "restatement": 126}  # fmt: skip
-    assert sum(len(t.meta["all_strategy"]) for t in supporters) == sum(
-        len(m["all_strategy"]) for row in rows for m in row["dialog"] if "all_strategy" in m) == 2532  # fmt: skip
+        "suggestions": 519,
+        "question": 493,
+        "others": 361,
+        "affirmation": 359,
+        "self-disclosure": 216,
+        "reflection": 183,
+        "restatement": 126,
+    }
+    assert (
+        sum(len(t.meta["all_strategy"]) for t in supporters)
+        == sum(len(m["all_strategy"]) for row in rows for m in row["dialog"] if "all_strategy" in m)
+        == 2532
+    )
     assert all(t.strategy == t.meta["all_strategy"][0] for t in supporters)
     drops = Counter(survey_of(d).drop for d in dialogues)
     assert drops[None] == 0 and min(drops) == 0 and sum(drop > 0 for drop in drops.elements()) == 194

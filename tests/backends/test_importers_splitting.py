@@ -24,7 +24,9 @@ def dialogue(number: int, scenario: str = "", situation: str = "", text: str = "
     told = situation or f"Situation number {number} with words of its own, quite long."
     chosen = Scenario(scenario or f"scenario-{number}", "sleep", "sadness", 3, told)
     words = text or f"This is what seeker number {number} says. " * 4
-    return Dialogue(f"d{number}", chosen, None, SET, (Turn(0, "seeker", words), Turn(1, "supporter", "Mm.")), "imported")
+    return Dialogue(
+        f"d{number}", chosen, None, SET, (Turn(0, "seeker", words), Turn(1, "supporter", "Mm.")), "imported"
+    )
 
 
 def parts_of(found) -> dict[str, str]:
@@ -64,10 +66,16 @@ def test_what_is_shared_stays_together(shared: str) -> None:
         if shared == "scenario":
             one = dialogue(n, scenario=f"seed-{pair}")
         elif shared == "situation":
-            one = dialogue(n, situation=f"The {pair}th landlord wants us out, and we have nowhere to go!" + " " * (n % 3))
+            one = dialogue(
+                n, situation=f"The {pair}th landlord wants us out, and we have nowhere to go!" + " " * (n % 3)
+            )
         elif shared == "opening":
             gap = " " if n % 2 else "  "
-            one = dialogue(n, text=gap.join(f"I am the {pair}th person and , what I say is long enough to be known by it .".split()) * 2)
+            one = dialogue(
+                n,
+                text=gap.join(f"I am the {pair}th person and , what I say is long enough to be known by it .".split())
+                * 2,
+            )
         else:
             one = dataclasses.replace(one, id=f"same-{pair}")
         every.append(one)
@@ -96,8 +104,9 @@ def test_what_says_nothing_does_not_tie() -> None:
     assert ("scenario", "own") not in list(keys(own[0]))
 
 
-@pytest.mark.parametrize("fractions", [{}, {"a": 0.5}, {"a": 1.5, "b": -0.5}, {"a": float("nan")}, {"a": float("inf")},
-                                       {"a": 0.7, "b": 0.7}])  # fmt: skip
+@pytest.mark.parametrize(
+    "fractions", [{}, {"a": 0.5}, {"a": 1.5, "b": -0.5}, {"a": float("nan")}, {"a": float("inf")}, {"a": 0.7, "b": 0.7}]
+)
 def test_shares_that_are_none_are_refused(fractions: dict[str, float]) -> None:
     with pytest.raises(UserError, match="they must be 0 or more and add up to 1"):
         split([dialogue(1)], fractions, 0)
@@ -112,8 +121,10 @@ def test_a_part_of_nothing_and_nothing_to_split() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=60), st.integers(0, 5))
 def test_no_scenario_is_ever_in_two_parts(seeds: list[int], seed: int) -> None:
-    every = [dialogue(n, scenario=f"s{s}", situation=f"A situation with the number {s} and enough words.")
-             for n, s in enumerate(seeds)]  # fmt: skip
+    every = [
+        dialogue(n, scenario=f"s{s}", situation=f"A situation with the number {s} and enough words.")
+        for n, s in enumerate(seeds)
+    ]
     found = split(every, THREE, seed)
     assert sum(map(len, found.values())) == len(every)
     scenarios = [{d.scenario.id for d in part} for part in found.values()]

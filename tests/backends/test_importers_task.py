@@ -39,7 +39,10 @@ def test_a_run_holds_what_is_good_and_says_what_is_not(home: Path, tmp_path: Pat
     assert result.provenance == "real data" and result.languages == {"en": 2}
     assert result.strategies == {"question": 2, "reflection": 2, "others": 2} and result.problems == {"job-crisis": 2}
     assert artifacts(context) == {
-        "dialogues.jsonl": "dialogues", "skipped.jsonl": "skipped", "progress.json": "progress"}  # fmt: skip
+        "dialogues.jsonl": "dialogues",
+        "skipped.jsonl": "skipped",
+        "progress.json": "progress",
+    }
     rows = read_lines(context.run / "artifacts" / "dialogues.jsonl")
     assert [dialogue_from_json(row).stop_reason for row in rows] == ["imported", "imported"]
     [left] = read_lines(context.run / "artifacts" / "skipped.jsonl")
@@ -60,7 +63,13 @@ def test_the_library_tab_reads_the_lines(home: Path, tmp_path: Path) -> None:
 def test_role_cards_bring_their_scenarios(home: Path, tmp_path: Path) -> None:
     context, result = done(tmp_path, put(tmp_path, "c.json", [cases.ESCEVAL, cases.ESCEVAL_ZH]))
     assert (result.dialogues, result.cards, result.languages) == (0, 2, {"en": 1, "zh": 1})
-    assert set(artifacts(context)) == {"dialogues.jsonl", "skipped.jsonl", "cards.jsonl", "scenarios.jsonl", "progress.json"}
+    assert set(artifacts(context)) == {
+        "dialogues.jsonl",
+        "skipped.jsonl",
+        "cards.jsonl",
+        "scenarios.jsonl",
+        "progress.json",
+    }
     cards = read_lines(context.run / "artifacts" / "cards.jsonl")
     scenarios = read_lines(context.run / "artifacts" / "scenarios.jsonl")
     assert [card["scenario_id"] for card in cards] == [scenario["id"] for scenario in scenarios]
@@ -68,9 +77,16 @@ def test_role_cards_bring_their_scenarios(home: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "provenance"),
-    [([cases.ESCONV], "real data"), ([cases.EXTES], "synthetic"), ([cases.SHAREGPT], ""), ([cases.ESCEVAL], "real data")],
+    [
+        ([cases.ESCONV], "real data"),
+        ([cases.EXTES], "synthetic"),
+        ([cases.SHAREGPT], ""),
+        ([cases.ESCEVAL], "real data"),
+    ],
 )
-def test_provenance_is_stated_only_where_it_is_known(home: Path, tmp_path: Path, content: list, provenance: str) -> None:
+def test_provenance_is_stated_only_where_it_is_known(
+    home: Path, tmp_path: Path, content: list, provenance: str
+) -> None:
     assert done(tmp_path, put(tmp_path, "x.json", content))[1].provenance == provenance
 
 
@@ -141,7 +157,9 @@ def test_the_limit_and_a_cancel(home: Path, tmp_path: Path) -> None:
     assert not (context.run / "artifacts" / "dialogues.jsonl").exists()
 
 
-@pytest.mark.parametrize(("field", "value"), [("format", "word"), ("limit", -1), ("source", ""), ("strategy_set", "own")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("format", "word"), ("limit", -1), ("source", ""), ("strategy_set", "own")]
+)
 def test_a_wrong_request_is_refused(field: str, value: object) -> None:
     with pytest.raises(UserError, match=field):
         CorpusRequest(**{field: value})

@@ -15,7 +15,7 @@ from backends.sweetiechat.scenarios.request import ScenarioRequest
 from backends.sweetiechat.scenarios.writer import make_writer
 from backends.sweetiechat.wording import voice_of
 from tests.backends.scenario_cases import LARGE, own_scores, reply, scripted, writer_of
-from tests.backends.sweetie import BASE, ScriptedModel, words
+from tests.backends.sweetie import BASE, words
 from workbench.contract import UserError
 
 
@@ -103,7 +103,9 @@ def test_the_second_of_two_alike_meets_the_first() -> None:
     [second] = log
     assert set(second["reasons"]) == {"new_name", "similarity"}
     assert next(v for v in second["verdicts"] if v["rule"] == "similarity")["value"] == {
-        "rouge-l": 1.0, "nearest": "noise-at-night"}  # fmt: skip
+        "rouge-l": 1.0,
+        "nearest": "noise-at-night",
+    }
 
 
 def test_the_log_has_every_rule_with_value_and_reason() -> None:
@@ -111,7 +113,9 @@ def test_the_log_has_every_rule_with_value_and_reason() -> None:
     assert state.rejected == 2
     assert [line["what"] for line in log] == ["type", "type"] and [line["round"] for line in log] == [0, 0]
     assert log[0]["reasons"] == ["safety"] and log[1]["reasons"] == ["shape"]
-    assert all(set(v) == {"rule", "passed", "value", "reason"} and v["reason"] for line in log for v in line["verdicts"])
+    assert all(
+        set(v) == {"rule", "passed", "value", "reason"} and v["reason"] for line in log for v in line["verdicts"]
+    )
     assert log[0]["candidate"]["name"] == "Suicide" and json.loads(json.dumps(log)) == log
 
 
@@ -148,7 +152,9 @@ def test_a_large_model_is_asked_for_json_in_a_chat() -> None:
     assert len(state.pool.evolved) + len(log) == 6 and len(state.pool.evolved) >= 4
     for kind in state.pool.evolved:
         asked = [p for p in model.prompts if "Sleep problems" in words(p)]
-        assert kind.parent_id == "sleep" or len(asked) < 3, "the parent that the model names is taken where it was shown"
+        assert kind.parent_id == "sleep" or len(asked) < 3, (
+            "the parent that the model names is taken where it was shown"
+        )
 
 
 def test_json_gets_one_repair_and_then_counts_as_wrong() -> None:
@@ -162,11 +168,16 @@ def test_json_gets_one_repair_and_then_counts_as_wrong() -> None:
     assert "That was not valid: there is no JSON object in it" in words(repairs[0])
     assert repairs[0].messages[-2].content == "Noise, fear, light"
     state, log = rounds(writer_of(scripted(lambda p: "no"), form="json", prompts=2, per_prompt=1), 1)
-    assert [line["reasons"] for line in log] == [["shape"]] * 2 and log[0]["candidate"]["problem"] == "there is no JSON object in it"
+    assert [line["reasons"] for line in log] == [["shape"]] * 2 and log[0]["candidate"][
+        "problem"
+    ] == "there is no JSON object in it"
 
 
 def test_only_as_many_types_as_asked_are_looked_at() -> None:
-    rows = [{"name": f"Type {n}", "gloss": f"Thing {n} is wrong in many ways today.", "category": "health_body"} for n in range(20)]
+    rows = [
+        {"name": f"Type {n}", "gloss": f"Thing {n} is wrong in many ways today.", "category": "health_body"}
+        for n in range(20)
+    ]
     state, log = rounds(writer_of(scripted(lambda p: json.dumps({"types": rows}), LARGE), prompts=1, per_prompt=3), 1)
     assert len(state.pool.evolved) + len(log) == 3
 
@@ -269,9 +280,20 @@ def test_cancelling_reaches_the_model() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("target", 0), ("max_similarity", 2.0), ("dry_rounds", 0), ("examples", 1), ("form", "xml"), ("seeds", "none"),
-     ("scenarios", -1), ("batch", 0), ("temperature", 3.0), ("language", "de"), ("cards", 11)],
-)  # fmt: skip
+    [
+        ("target", 0),
+        ("max_similarity", 2.0),
+        ("dry_rounds", 0),
+        ("examples", 1),
+        ("form", "xml"),
+        ("seeds", "none"),
+        ("scenarios", -1),
+        ("batch", 0),
+        ("temperature", 3.0),
+        ("language", "de"),
+        ("cards", 11),
+    ],
+)
 def test_a_wrong_request_is_refused(field: str, value: object) -> None:
     with pytest.raises(UserError, match=field):
         ScenarioRequest(**{field: value})

@@ -10,7 +10,7 @@ import pytest
 from backends.sweetiechat.importers import task as importing
 from backends.sweetiechat.importers.request import CorpusRequest
 from backends.sweetiechat.library import load_library
-from backends.sweetiechat.scenarios.library import library_of
+from backends.sweetiechat.scenarios.library import choose_library, library_of
 from tests.backends import importer_cases as cases
 from tests.backends.importer_cases import put
 from tests.backends.test_scenarios_task import go
@@ -67,7 +67,7 @@ def test_a_library_has_one_language(tmp_path: Path, language: str) -> None:
 
 
 def test_what_is_missing_or_wrong_is_said(tmp_path: Path) -> None:
-    with pytest.raises(MissingResource, match=r"no scenarios\.jsonl"):
+    with pytest.raises(MissingResource, match=r"has no scenarios\.jsonl"):
         library_of(tmp_path, "en")
     put(tmp_path, "scenarios.jsonl", [to_json(load_library("zh").scenarios[0])])
     with pytest.raises(UserError, match="None of the 1 scenarios is in the language en"):
@@ -86,3 +86,19 @@ def test_a_pool_of_a_run_names_types_that_have_no_scenario_yet(tmp_path: Path) -
     lines = (folder / "scenarios.jsonl").read_text(encoding="utf-8").splitlines()
     put(folder, "scenarios.jsonl", [json.loads(lines[0])])
     assert len(library_of(folder, "en").problems) == 18
+
+
+def test_a_request_names_a_run_of_its_home_or_nothing(tmp_path: Path) -> None:
+    name = "20250102T030405-a1b2c3"
+    go(tmp_path / name)
+    mine = tmp_path / "20250102T030406-ffffff"
+    assert choose_library("", "en", mine) == load_library("en")
+    assert choose_library(f" {name} ", "en", mine) == library_of(tmp_path / name / "artifacts", "en")
+    with pytest.raises(MissingResource, match="20250101T000000-000000 has no scenarios"):
+        choose_library("20250101T000000-000000", "en", mine)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "run", "20250102T030405-a1b2c3/..", "20250102T030405-XYZ123", "."])
+def test_a_library_is_never_read_from_elsewhere(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="it must be empty"):
+        choose_library(name, "en", tmp_path / "run")

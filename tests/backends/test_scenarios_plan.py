@@ -30,8 +30,14 @@ def free_axes(**changed) -> Axes:
 
 def facts(cell: Cell) -> dict[str, object]:
     first = cell.personas[0]
-    return {"problem": cell.problem.id, "emotion": cell.emotion, "intensity": cell.intensity, "age": first.age_band,
-            "style": first.talk_style, "openness": first.openness}  # fmt: skip
+    return {
+        "problem": cell.problem.id,
+        "emotion": cell.emotion,
+        "intensity": cell.intensity,
+        "age": first.age_band,
+        "style": first.talk_style,
+        "openness": first.openness,
+    }
 
 
 def spread(counts: Counter, size: int) -> int:
@@ -60,9 +66,17 @@ def test_pairs_are_far_more_even_than_by_chance() -> None:
     count, axes = 360, free_axes()
     cells = make_plan(problems(6), axes, count, 1, random.Random(1))
     rng = random.Random(2)
-    drawn = [{"problem": f"p{rng.randrange(6)}", "emotion": rng.choice(EMOTIONS), "intensity": rng.choice(axes.intensities),
-              "age": rng.choice(axes.ages), "style": rng.choice(axes.talk_styles), "openness": rng.choice(axes.openness)}
-             for _ in range(count)]  # fmt: skip
+    drawn = [
+        {
+            "problem": f"p{rng.randrange(6)}",
+            "emotion": rng.choice(EMOTIONS),
+            "intensity": rng.choice(axes.intensities),
+            "age": rng.choice(axes.ages),
+            "style": rng.choice(axes.talk_styles),
+            "openness": rng.choice(axes.openness),
+        }
+        for _ in range(count)
+    ]
     sizes = {"problem": 6, "emotion": 6, "intensity": 4, "age": 6, "style": 3, "openness": 5}
 
     def chi(rows: list[dict], a: str, b: str) -> float:
@@ -90,12 +104,16 @@ def test_the_same_seed_gives_the_same_plan() -> None:
     axes = free_axes()
     first, again, other = (make_plan(problems(5), axes, 30, 2, random.Random(seed)) for seed in (7, 7, 8))
     assert first == again != other
-    assert make_plan(problems(5), axes, 10, 2, random.Random(7)) == first[:10], "a longer plan begins like a shorter one"
+    assert make_plan(problems(5), axes, 10, 2, random.Random(7)) == first[:10], (
+        "a longer plan begins like a shorter one"
+    )
 
 
 def test_some_problems_have_only_some_ages() -> None:
     axes = load_axes("en", EMOTIONS)
-    pool = [kind for kind in load_library("en").problems if kind.id in ("retirement", "school-bullying", "sleep", "breakup")]
+    pool = [
+        kind for kind in load_library("en").problems if kind.id in ("retirement", "school-bullying", "sleep", "breakup")
+    ]
     cells = make_plan(pool, axes, 80, 3, random.Random(5))
     for cell in cells:
         for person in cell.personas:
@@ -135,7 +153,11 @@ def test_the_axes_of_both_languages_are_whole(language: str) -> None:
     assert len(axes.emotions) >= 10 and axes.intensities == (2, 3, 4, 5)
     assert set(axes.occupations) == set(axes.ages) and all(len(jobs) == 6 for jobs in axes.occupations.values())
     assert len(axes.traits) == 3 and all(len(set(row)) == len(row) >= 8 for row in axes.traits)
-    words = [*axes.genders, *(job for jobs in axes.occupations.values() for job in jobs), *(t for row in axes.traits for t in row)]
+    words = [
+        *axes.genders,
+        *(job for jobs in axes.occupations.values() for job in jobs),
+        *(t for row in axes.traits for t in row),
+    ]
     assert all(any("\u4e00" <= c <= "\u9fff" for c in word) == (language == "zh") for word in words)
     known = {kind.id for kind in start(language, "bundled").types}
     assert set(axes.only_ages) <= known and all(set(ages) <= set(axes.ages) for ages in axes.only_ages.values())

@@ -20,7 +20,9 @@ WHOLE = "Situation: It is loud. Very.\nTrigger: A note.\nSince: June"
 
 def test_lines_of_types() -> None:
     assert types_from_lines("health & body | Noise | It is loud.\n\n self | Fear | It is dark. ", False) == [
-        Candidate("Noise", "It is loud.", "health & body"), Candidate("Fear", "It is dark.", "self")]  # fmt: skip
+        Candidate("Noise", "It is loud.", "health & body"),
+        Candidate("Fear", "It is dark.", "self"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,9 @@ def test_json_types_also_inside_a_fence_or_after_a_sentence() -> None:
     want = [Candidate("Noise", "It is loud.", "health_body", "Sleep")]
     for text in (body, f"Sure! Here it is:\n```json\n{body}\n```\nAnything else?", f"{{broken {body}"):
         assert types_from_json(text) == want
-    assert types_from_json(body.replace(', "parent": "Sleep"', "")) == [Candidate("Noise", "It is loud.", "health_body")]
+    assert types_from_json(body.replace(', "parent": "Sleep"', "")) == [
+        Candidate("Noise", "It is loud.", "health_body")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,9 @@ def test_fields_in_json() -> None:
     text = '{"situation": " x ", "trigger": "y", "since": "z", "more": 1}'
     assert fields_from_json(text, tuple(LABELS)) == ({"situation": "x", "trigger": "y", "since": "z"}, "")
     assert fields_from_json('{"situation": "x", "trigger": 3, "since": ""}', tuple(LABELS)) == (
-        {"situation": "x"}, "there is no text for trigger, since")  # fmt: skip
+        {"situation": "x"},
+        "there is no text for trigger, since",
+    )
     assert fields_from_json("none", tuple(LABELS)) == ({}, "there is no JSON object in it")
 
 

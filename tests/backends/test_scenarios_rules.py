@@ -27,7 +27,7 @@ POOL, POOL_ZH = start("en", "esconv"), start("zh", "esconv")
 GOOD = Candidate("Noisy neighbours", "Sounds through the wall make a home feel unsafe.", "health & body")
 GOOD_ZH = Candidate("邻居噪音", "隔壁的响动让人在自己家里也不得安宁。", "健康与身体")
 SCENARIO = {
-    "situation": "The flat below was sold in spring. Since then music plays until three in the morning and nobody opens the door.",
+    "situation": "The flat below was sold in spring. Since then music plays until three and nobody opens the door.",
     "trigger": "A note in the hall told everybody to stop complaining.",
     "time_frame": "four months",
     "tried_already": "Ringing the bell, writing a letter, sleeping with ear plugs.",
@@ -66,7 +66,15 @@ def test_a_good_type_passes_every_rule(candidate, pool, words) -> None:
     verdicts = check_type(candidate, pool, words, 0.5)
     assert passed(verdicts) and failed(verdicts) == {}
     assert {v.rule for v in verdicts} == {
-        "shape", "length", "form", "language", "category", "new_name", "similarity", "safety"}  # fmt: skip
+        "shape",
+        "length",
+        "form",
+        "language",
+        "category",
+        "new_name",
+        "similarity",
+        "safety",
+    }
     assert all(v.reason for v in verdicts)
 
 
@@ -86,9 +94,17 @@ def test_a_good_type_passes_every_rule(candidate, pool, words) -> None:
         ({"gloss": "See https://x.org for what a home can feel like."}, "form", "https:"),
         ({"gloss": "Situation: sounds through the wall all night long."}, "form", "Situation:"),
         ({"gloss": "Job loss, job loss, job loss and job loss again."}, "form", "only 40%"),
-        ({"gloss": "Sleep problems, sleep disorders, sleep loss, sleep problems and sleep disorders."}, "form", "differ"),
+        (
+            {"gloss": "Sleep problems, sleep disorders, sleep loss, sleep problems and sleep disorders."},
+            "form",
+            "differ",
+        ),
         ({"gloss": "A home home home that is never quiet at all."}, "form", "'home' twice"),
-        ({"name": "Lärm", "gloss": "Geräusche durch die Wand machen das Zuhause unsicher und laut."}, "language", "common English"),
+        (
+            {"name": "Lärm", "gloss": "Geräusche durch die Wand machen das Zuhause unsicher und laut."},
+            "language",
+            "common English",
+        ),
         ({"name": "邻居噪音", "gloss": "隔壁的响动让人不得安宁。"}, "language", "Latin letters"),
         ({"category": "neighbours"}, "category", "none of the five"),
         ({"category": ""}, "category", "none of the five"),
@@ -96,13 +112,16 @@ def test_a_good_type_passes_every_rule(candidate, pool, words) -> None:
         ({"name": "Sleep Problems"}, "new_name", "it has the name of sleep"),
         ({"name": "health and body"}, "", ""),
         ({"name": "Health & Body"}, "new_name", "it has the name of health_body"),
-        ({"name": "Problems with sleep", "gloss": "Falling or staying asleep has become a nightly struggle."}, "similarity",
-         "like sleep; it must be below 0.5"),
+        (
+            {"name": "Problems with sleep", "gloss": "Falling or staying asleep has become a nightly struggle."},
+            "similarity",
+            "like sleep; it must be below 0.5",
+        ),
         ({"name": "Suicidal thoughts"}, "safety", "Suicidal"),
         ({"gloss": "A person was raped and cannot tell anybody about it."}, "safety", "raped"),
         ({"gloss": "Someone at home beats me and I want to die."}, "safety", "want to die"),
     ],
-)  # fmt: skip
+)
 def test_every_rule_of_types(change: dict, rule: str, said: str) -> None:
     verdicts = check_type(dataclasses.replace(GOOD, **change), POOL, EN, 0.5)
     found = failed(verdicts)
@@ -150,7 +169,9 @@ def test_bundled_types_pass_their_own_rules_but_for_two_like_names(language: str
     wrong = {}
     for seed in pool.types:
         rest = dataclasses.replace(pool, types=tuple(kind for kind in pool.types if kind.id != seed.id))
-        found = failed(check_type(Candidate(seed.name(language), seed.gloss(language), seed.category), rest, words, 0.5))
+        found = failed(
+            check_type(Candidate(seed.name(language), seed.gloss(language), seed.category), rest, words, 0.5)
+        )
         if found:
             wrong[seed.id] = set(found)
     assert set(wrong) <= {"parents", "children"} and all(rules == {"similarity"} for rules in wrong.values())
@@ -160,7 +181,12 @@ def test_an_accepted_type_knows_its_place() -> None:
     parent = next(seed for seed in POOL.types if seed.id == "sleep")
     made = accepted_type(GOOD, POOL, dataclasses.replace(parent, depth=2))
     assert (made.id, made.category, made.parent_id, made.origin, made.depth) == (
-        "noisy-neighbours", "health_body", "sleep", "evolved", 3)  # fmt: skip
+        "noisy-neighbours",
+        "health_body",
+        "sleep",
+        "evolved",
+        3,
+    )
     assert made.name("zh") == made.name("en") == "Noisy neighbours" and made.gloss("zh") == GOOD.gloss
     assert accepted_type(GOOD, POOL, None).depth == 0
 
@@ -303,8 +329,9 @@ def test_a_good_scenario_passes(fields, words) -> None:
     assert failed(verdicts) == {} and len(verdicts) == 12
 
 
-@pytest.mark.parametrize(("fields", "situation", "words"), [(CARD, SCENARIO["situation"], EN),
-                                                            (CARD_ZH, SCENARIO_ZH["situation"], ZH)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fields", "situation", "words"), [(CARD, SCENARIO["situation"], EN), (CARD_ZH, SCENARIO_ZH["situation"], ZH)]
+)
 def test_a_good_card_passes(fields, situation, words) -> None:
     assert failed(check_card(fields, situation, words)) == {}
 
@@ -312,21 +339,35 @@ def test_a_good_card_passes(fields, situation, words) -> None:
 @pytest.mark.parametrize(
     ("change", "rule", "said"),
     [
-        ({"situation": "The flat below was sold in spring and music plays until three every single night."}, "length",
-         "1 sentences; 2 to 4"),
+        (
+            {"situation": "The flat below was sold in spring and music plays until three every single night."},
+            "length",
+            "1 sentences; 2 to 4",
+        ),
         ({"situation": "It is loud. It is bad."}, "length", "situation has 6 words; 12 to 120"),
         ({"situation": "It is so very loud here. " * 5}, "length", "5 sentences"),
         ({"trigger": "A note."}, "length", "trigger has 2 words"),
         ({"time_frame": "for a very long time now since all of this began"}, "length", "time_frame has 11 words"),
-        ({"situation": SCENARIO["situation"] + " The problem was solved in the end."}, "no_solution", "problem was solved"),
-        ({"situation": "I want to die. Nothing is left of what my days were like before all this."}, "safety", "want to die"),
+        (
+            {"situation": SCENARIO["situation"] + " The problem was solved in the end."},
+            "no_solution",
+            "problem was solved",
+        ),
+        (
+            {"situation": "I want to die. Nothing is left of what my days were like before all this."},
+            "safety",
+            "want to die",
+        ),
         ({"trigger": "Assistant: here is a trigger for you."}, "form", "Assistant:"),
         ({"trigger": "A note in the hall <b>told</b> everybody."}, "form", "<b>"),
         ({"tried_already": "He had to go and he had to go away again."}, "form", "twice"),
-        ({"goal_of_seeker": "A note in the hall told everybody to stop complaining."}, "own_words",
-         "goal_of_seeker and trigger are 1.00 alike"),
+        (
+            {"goal_of_seeker": "A note in the hall told everybody to stop complaining."},
+            "own_words",
+            "goal_of_seeker and trigger are 1.00 alike",
+        ),
     ],
-)  # fmt: skip
+)
 def test_every_rule_of_scenarios(change: dict, rule: str, said: str) -> None:
     found = failed(check_scenario({**SCENARIO, **change}, [], EN))
     assert rule in found, found
@@ -382,9 +423,17 @@ def test_one_fact_may_be_impersonal() -> None:
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("One. Two! Three?", 3), ("One", 1), ("…", 0), ("", 0), ("It was “late.” Then he left.", 2), ("一。二！三？", 3),
-     ("Well... maybe.", 2), ("No end", 1)],
-)  # fmt: skip
+    [
+        ("One. Two! Three?", 3),
+        ("One", 1),
+        ("…", 0),
+        ("", 0),
+        ("It was “late.” Then he left.", 2),
+        ("一。二！三？", 3),
+        ("Well... maybe.", 2),
+        ("No end", 1),
+    ],
+)
 def test_sentences(text: str, count: int) -> None:
     assert len(sentences(text)) == count
 

@@ -47,10 +47,17 @@ def test_a_run_leaves_a_pool_texts_and_reasons(tmp_path: Path) -> None:
     assert len(lines["scenarios.jsonl"]) == 5 and len(lines["cards.jsonl"]) == 10
     assert result.scenario_attempts > 5 and len(lines["rejected.jsonl"]) > 0
     assert result.rejected == sum(line["what"] == "type" for line in lines["rejected.jsonl"])
-    assert sum(result.reasons.values()) >= len(lines["rejected.jsonl"]) and all(line["reasons"] for line in lines["rejected.jsonl"])
+    assert sum(result.reasons.values()) >= len(lines["rejected.jsonl"]) and all(
+        line["reasons"] for line in lines["rejected.jsonl"]
+    )
     kinds = {row["name"]: row["kind"] for row in read_lines(context.run / "artifacts.jsonl")}
-    assert kinds == {"pool.json": "pool", "scenarios.jsonl": "scenarios", "cards.jsonl": "cards",
-                     "rejected.jsonl": "rejected", "progress.json": "progress"}  # fmt: skip
+    assert kinds == {
+        "pool.json": "pool",
+        "scenarios.jsonl": "scenarios",
+        "cards.jsonl": "cards",
+        "rejected.jsonl": "rejected",
+        "progress.json": "progress",
+    }
     assert model.closed == 1 and model.forgotten
 
 
@@ -59,7 +66,9 @@ def test_the_pool_is_a_tree_and_the_texts_hang_on_it(tmp_path: Path) -> None:
     value = json.loads((context.run / "artifacts" / "pool.json").read_text(encoding="utf-8"))
     pool = pool_from_json(value)
     ids = {kind.id for kind in pool.types}
-    assert all(kind.parent_id in ids for kind in pool.evolved) and value["growth"][-1] == 18 and value["stop"] == "target"
+    assert (
+        all(kind.parent_id in ids for kind in pool.evolved) and value["growth"][-1] == 18 and value["stop"] == "target"
+    )
     lines = artifacts(context.run)
     scenarios = [from_json(Scenario, line) for line in lines["scenarios.jsonl"]]
     cards = [from_json(SeekerCard, line) for line in lines["cards.jsonl"]]
@@ -75,7 +84,7 @@ def test_progress_and_reports_grow(tmp_path: Path) -> None:
     progress = json.loads((context.run / "artifacts" / "progress.json").read_text(encoding="utf-8"))
     assert progress["phase"] == "ended" and progress["types"] == 18 and progress["cells"] == progress["count"] == 5
     assert progress["sizes"][-1] == 18 and progress["scenarios"] == result.scenarios
-    assert [value["phase"] for value in context.lives][0] == "types" and context.lives[-1]["phase"] == "ended"
+    assert context.lives[0]["phase"] == "types" and context.lives[-1]["phase"] == "ended"
     numbers = [step for step, _ in context.metrics]
     assert numbers == sorted(numbers) and all(values["types"] >= 12 for _, values in context.metrics)
 
@@ -196,8 +205,11 @@ def test_the_store_counts_what_there_is(tmp_path: Path) -> None:
 def test_scores_decide_where_they_can(tmp_path: Path) -> None:
     request = ScenarioRequest(**{**SMALL.__dict__, "fit": True, "scenarios": 2, "cards": 1})
     context, result = go(tmp_path / "run", request, scripted(scores=own_scores))
-    fits = [kind["born"]["fit"] for kind in json.loads(
-        (context.run / "artifacts" / "pool.json").read_text(encoding="utf-8"))["types"] if kind["born"]]  # fmt: skip
+    fits = [
+        kind["born"]["fit"]
+        for kind in json.loads((context.run / "artifacts" / "pool.json").read_text(encoding="utf-8"))["types"]
+        if kind["born"]
+    ]
     assert all(value > 0 for value in fits) and result.types >= 12
 
 

@@ -34,14 +34,20 @@ def test_a_batch_becomes_scenarios_and_cards_of_its_cells() -> None:
     assert [scenario.id for scenario in batch.scenarios] == ["gen-0000", "gen-0001", "gen-0002", "gen-0003"]
     for cell, scenario in zip(plan, batch.scenarios, strict=True):
         assert (scenario.problem_type_id, scenario.emotion, scenario.intensity_0) == (
-            cell.problem.id, cell.emotion, cell.intensity)  # fmt: skip
+            cell.problem.id,
+            cell.emotion,
+            cell.intensity,
+        )
         assert scenario.language == "en" and scenario.trigger and scenario.goal_of_seeker and scenario.tried_already
         own = [card for card in batch.cards if card.scenario_id == scenario.id]
         assert [card.id for card in own] == [f"{scenario.id}-1", f"{scenario.id}-2"]
         for card, person in zip(own, cell.personas, strict=True):
             assert (card.age_band, card.gender, card.occupation) == (person.age_band, person.gender, person.occupation)
             assert (card.talk_style, card.openness, card.personality) == (
-                person.talk_style, person.openness, person.personality)  # fmt: skip
+                person.talk_style,
+                person.openness,
+                person.personality,
+            )
             assert len(card.hidden_facts) == 3 and card.opening
     assert (batch.scenario_attempts, batch.card_attempts, batch.log) == (4, 8, ())
 
@@ -84,9 +90,14 @@ def test_a_small_model_tells_its_situation_in_two_lines() -> None:
     fields = scenario_fields(random.Random(1))
     whole = shortened(fields, "en")
     assert whole["situation"] == f"{fields['situation']} {fields['situation_now']}" and "situation_now" not in whole
-    assert shortened({"situation": "一。二。三。", "situation_now": "四。五。六。"}, "zh")["situation"] == "一。二。三。四。"
+    assert (
+        shortened({"situation": "一。二。三。", "situation_now": "四。五。六。"}, "zh")["situation"]
+        == "一。二。三。四。"
+    )
     assert shortened({"situation": "One. Two.", "trigger": "a. b. c. d. e. f."}, "en") == {
-        "situation": "One. Two.", "trigger": "a. b. c. d. e. f."}  # fmt: skip
+        "situation": "One. Two.",
+        "trigger": "a. b. c. d. e. f.",
+    }
 
 
 def test_the_repair_of_lines_goes_on_from_the_good_ones() -> None:
@@ -101,7 +112,7 @@ def test_the_repair_of_lines_goes_on_from_the_good_ones() -> None:
     job = Job("scenario/0", "scenario", scenario_facts(cells(1)[0], "en"))
     [(found, problem)] = write_fields([job], EN, writer_of(model), 0)
     assert problem == "" and found == fields
-    first, repair = model.prompts
+    _, repair = model.prompts
     assert repair.key == "scenario/0/0/repair" and repair.prefill == "Trigger:"
     assert repair.text.endswith(f"How it is now: {fields['situation_now']}\n")
 
@@ -158,7 +169,11 @@ def test_a_card_with_the_solution_is_never_kept() -> None:
 def test_crisis_content_is_left_out() -> None:
     def crisis(prompt):
         fields = card_fields(random.Random(prompt.key))
-        return filled(prompt, {**fields, "fact1": "I want to kill myself."}) if prompt.key.startswith("card/") else reply(prompt)
+        return (
+            filled(prompt, {**fields, "fact1": "I want to kill myself."})
+            if prompt.key.startswith("card/")
+            else reply(prompt)
+        )
 
     batch = made(scripted(crisis), count=1, redraws=0)
     assert batch.cards == () and "safety" in batch.log[0]["reasons"]
@@ -186,7 +201,9 @@ def test_copies_of_the_worked_examples_are_left_out_in_lines_only() -> None:
 
     lines = made(scripted(lambda p: copying(p) if p.key.startswith("scenario/") else reply(p)), count=1, redraws=0)
     assert lines.scenarios == () and lines.log[0]["reasons"] == ["own_words"]
-    chat = made(scripted(lambda p: copying(p) if p.key.startswith("scenario/") else reply(p), LARGE), count=1, redraws=0)
+    chat = made(
+        scripted(lambda p: copying(p) if p.key.startswith("scenario/") else reply(p), LARGE), count=1, redraws=0
+    )
     assert len(chat.scenarios) == 1, "a model that saw no example has copied none"
 
 

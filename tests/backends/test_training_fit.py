@@ -108,8 +108,10 @@ def test_a_full_model_continues_bit_for_bit_from_any_step(tiny_lm: Path, tmp_pat
 
 
 def test_two_processes_equal_one(reference, tiny_lm: Path, tmp_path: Path) -> None:
-    """Same examples a step, gradients averaged: equal up to rounding. Dropout differs by process, so it is off."""
-    options = {"plan": {"batch": 3}, "method": "full", "count": 7}
+    """Same examples a step, gradients averaged: equal up to rounding. Dropout differs by process, so it is off.
+
+    Three chats a step in parts of one: one process has two parts, the other one, and neither waits for the other."""
+    options = {"plan": {"batch": 3, "micro_tokens": 1}, "method": "full", "count": 7}
     alone, together = tmp_path / "alone", tmp_path / "together"
     launcher = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
                 "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "--module",

@@ -44,7 +44,7 @@ def train(run: Path, model: Path, options: dict[str, Any], context: MemoryContex
     trainee = open_trainee(model, options.get("method", "lora"), seed=1, lora=Lora(4, 8, 0.1))
     rows = examples(trainee.tokenizer, options.get("count", 10))
     with accelerated(context, options.get("tracker", ""), "test", {}) as accelerator:
-        fitted = fit(trainee, [rows], examples(trainee.tokenizer, 12)[10:], plan(**options.get("plan", {})), context,
+        fitted = fit(trainee, [rows], examples(trainee.tokenizer, 13)[10:], plan(**options.get("plan", {})), context,
                      accelerator)
     if context.rank == 0:
         save_file(snapshot(trainee), run / "final.safetensors")

@@ -55,7 +55,7 @@ def test_the_top_level_is_as_fixed() -> None:
 
 
 CONTRACT = {"workbench.contract", "workbench.fields", "workbench.files", "workbench.evidence"}
-HARNESS = ("bench", "reproduce")
+HARNESS = ("bench", "reproduce", "conditioning")
 """Modules that stand beside the command line and play the shell: they make contexts of their own."""
 
 

@@ -21,15 +21,52 @@ POOL = {
         {"id": "society", "name_en": "society", "name_zh": "社会"},
     ],
     "types": [
-        {"id": "sleep", "category": "health_body", "name_en": "Sleep problems", "name_zh": "睡眠问题", "origin": "esconv",
-         "gloss_en": "Falling asleep is a struggle.", "gloss_zh": "入睡困难。", "parent_id": None, "depth": 0, "born": None},
-        {"id": "noise", "category": "health_body", "name_en": "Noise", "name_zh": "Noise", "origin": "evolved",
-         "gloss_en": "It is loud.", "gloss_zh": "", "parent_id": "sleep", "depth": 1,
-         "born": {"round": 0, "similarity": 0.31, "nearest": "sleep", "fit": 0.4}},
-        {"id": "dreams", "category": "health_body", "name_en": "Bad dreams", "name_zh": "", "origin": "evolved",
-         "gloss_en": "They wake one up.", "parent_id": "noise", "depth": 2, "born": {"round": 4}},
-        {"id": "shame", "category": "self_emotions", "name_en": "Shame", "name_zh": "羞耻", "origin": "user",
-         "gloss_en": "Shame", "parent_id": "sleep", "depth": 1, "born": {"round": 1, "similarity": 0.2, "nearest": "noise"}},
+        {
+            "id": "sleep",
+            "category": "health_body",
+            "name_en": "Sleep problems",
+            "name_zh": "睡眠问题",
+            "origin": "esconv",
+            "gloss_en": "Falling asleep is a struggle.",
+            "gloss_zh": "入睡困难。",
+            "parent_id": None,
+            "depth": 0,
+            "born": None,
+        },
+        {
+            "id": "noise",
+            "category": "health_body",
+            "name_en": "Noise",
+            "name_zh": "Noise",
+            "origin": "evolved",
+            "gloss_en": "It is loud.",
+            "gloss_zh": "",
+            "parent_id": "sleep",
+            "depth": 1,
+            "born": {"round": 0, "similarity": 0.31, "nearest": "sleep", "fit": 0.4},
+        },
+        {
+            "id": "dreams",
+            "category": "health_body",
+            "name_en": "Bad dreams",
+            "name_zh": "",
+            "origin": "evolved",
+            "gloss_en": "They wake one up.",
+            "parent_id": "noise",
+            "depth": 2,
+            "born": {"round": 4},
+        },
+        {
+            "id": "shame",
+            "category": "self_emotions",
+            "name_en": "Shame",
+            "name_zh": "羞耻",
+            "origin": "user",
+            "gloss_en": "Shame",
+            "parent_id": "sleep",
+            "depth": 1,
+            "born": {"round": 1, "similarity": 0.2, "nearest": "noise"},
+        },
     ],
     "growth": [13, 13, 15],
     "stop": "target",
@@ -84,8 +121,14 @@ def test_the_head_tells_size_seeds_and_why_it_stopped() -> None:
     html = problem_tree(POOL, "en", target=20)
     assert "<b>4 problem types</b>" in html and "<span>1 seeds</span><span>3 evolved</span>" in html
     assert "the pool is full" in html
-    for stop, said in (("dry spell", "nothing new"), ("rounds", "last round"), ("", "still growing"), ("x<y", "still growing"),
-                       (None, "still growing"), ([1], "still growing")):  # fmt: skip
+    for stop, said in (
+        ("dry spell", "nothing new"),
+        ("rounds", "last round"),
+        ("", "still growing"),
+        ("x<y", "still growing"),
+        (None, "still growing"),
+        ([1], "still growing"),
+    ):
         assert said in problem_tree(changed(stop=stop), "en")
 
 
@@ -138,16 +181,29 @@ def test_a_pool_that_never_grew_is_a_flat_line() -> None:
     assert "NaN" not in growth([12, 12], 12, 0, "en") and "V" in growth([12, 12], 12, 0, "en")
 
 
-EVIL = '<script>alert(1)</script>"\'>&</ul>'
+EVIL = "<script>alert(1)</script>\"'>&</ul>"
 
 
 def test_everything_is_escaped() -> None:
     pool = changed(
         categories=[{"id": EVIL, "name_en": EVIL, "name_zh": EVIL}],
         types=[
-            {"id": EVIL, "category": EVIL, "name_en": EVIL, "gloss_en": EVIL + "x", "origin": EVIL, "parent_id": None,
-             "born": {"round": 0, "similarity": 0.5, "nearest": EVIL}},
-            {"id": "b", "category": "other", "name_en": "B", "parent_id": EVIL, "born": {"round": EVIL, "nearest": EVIL}},
+            {
+                "id": EVIL,
+                "category": EVIL,
+                "name_en": EVIL,
+                "gloss_en": EVIL + "x",
+                "origin": EVIL,
+                "parent_id": None,
+                "born": {"round": 0, "similarity": 0.5, "nearest": EVIL},
+            },
+            {
+                "id": "b",
+                "category": "other",
+                "name_en": "B",
+                "parent_id": EVIL,
+                "born": {"round": EVIL, "nearest": EVIL},
+            },
         ],
         growth=[1, EVIL, 2],
         stop=EVIL,
@@ -164,12 +220,27 @@ def test_everything_is_escaped() -> None:
 
 @pytest.mark.parametrize(
     "pool",
-    [None, [], "x", 3, {}, {"types": None}, {"types": {}}, {"types": []}, {"types": [None, 3, "x", [], {}]},
-     {"types": [{"id": 3}]}, {"types": [{"id": ""}]}, {"types": [{"name_en": "no id"}]}],
-)  # fmt: skip
+    [
+        None,
+        [],
+        "x",
+        3,
+        {},
+        {"types": None},
+        {"types": {}},
+        {"types": []},
+        {"types": [None, 3, "x", [], {}]},
+        {"types": [{"id": 3}]},
+        {"types": [{"id": ""}]},
+        {"types": [{"name_en": "no id"}]},
+    ],
+)
 def test_nothing_to_draw_is_said(pool: object) -> None:
     html = problem_tree(pool, "en")
-    assert html == '<div class="pt"><p class="pt-none">There is no problem type yet. The first round fills the tree.</p></div>'
+    assert (
+        html
+        == '<div class="pt"><p class="pt-none">There is no problem type yet. The first round fills the tree.</p></div>'
+    )
     assert "还没有问题类型" in problem_tree(pool, "zh-CN")
 
 
@@ -185,8 +256,12 @@ def test_other_fields_may_hold_anything(field: str, value: object) -> None:
     assert sorted(names) == ["Bad dreams", "Noise", "Shame", "Sleep problems"]
 
 
-@pytest.mark.parametrize("field", ["category", "name_en", "name_zh", "gloss_en", "origin", "parent_id", "depth", "born"])
-@pytest.mark.parametrize("value", [None, 3, "x", [], {}, [1], {"round": "x", "similarity": float("nan"), "nearest": []}])
+@pytest.mark.parametrize(
+    "field", ["category", "name_en", "name_zh", "gloss_en", "origin", "parent_id", "depth", "born"]
+)
+@pytest.mark.parametrize(
+    "value", [None, 3, "x", [], {}, [1], {"round": "x", "similarity": float("nan"), "nearest": []}]
+)
 def test_every_field_of_a_type_may_hold_anything(field: str, value: object) -> None:
     pool = changed()
     pool["types"][1][field] = value
@@ -204,7 +279,10 @@ def test_a_circle_of_parents_is_cut_where_it_closes() -> None:
 
 
 def test_very_deep_and_very_many_types_are_drawn_without_breaking() -> None:
-    chain = [{"id": f"t{n}", "category": "c", "name_en": f"T{n}", "parent_id": f"t{n - 1}" if n else None} for n in range(600)]
+    chain = [
+        {"id": f"t{n}", "category": "c", "name_en": f"T{n}", "parent_id": f"t{n - 1}" if n else None}
+        for n in range(600)
+    ]
     items = Outline(problem_tree({"types": chain}, "en")).items
     assert len(items) == 600 and max(depth for depth, _ in items) <= DEEPEST + 1
     wide = [{"id": f"t{n}", "category": "c", "name_en": f"T{n}"} for n in range(MOST + 50)]

@@ -45,8 +45,9 @@ class Fit:
         self.total = plan.max_steps or max(1, math.ceil(plan.epochs * self.order.steps))
         self.folder = context.run / "checkpoints"
         self.fingerprint = checkpoint.fingerprint([to_json(plan), name, _digest(sources), _digest([held_out])])
+        self.plain = Objective(trainee.model)
         self.objective, self.optimizer = accelerator.prepare(
-            Objective(trainee.model), torch.optim.AdamW(groups(trainee, plan.weight_decay), lr=plan.learning_rate))
+            self.plain, torch.optim.AdamW(groups(trainee, plan.weight_decay), lr=plan.learning_rate))
         self.progress = Progress()
         self.best: dict[str, torch.Tensor] = {}
         self.saved_at = time.monotonic()
@@ -147,7 +148,7 @@ class Fit:
             return
         mine = self.held_out[self.context.rank::self.context.world]
         with self._precision():
-            sums = self._together(measure(self.objective, mine, self.plan.micro_tokens, self.accelerator.device,
+            sums = self._together(measure(self.plain, mine, self.plan.micro_tokens, self.accelerator.device,
                                           lambda: self.context.report(done, self.total, "measuring held-out replies")))
         found = Evaluation(done, sums)
         earlier = [self._score(e.sums) for e in self.progress.evaluations]
@@ -210,13 +211,15 @@ def _digest(sources: Sequence[Sequence[Example]]) -> str:
 @contextlib.contextmanager
 def accelerated(context: Context, tracker: str, project: str, config: Mapping[str, Any]) -> Iterator[Any]:
     """Accelerate's view of this process: device, wrapping, trackers. Ends trackers and the process group."""
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DistributedDataParallelKwargs
 
     if tracker and find_spec(tracker) is None:
         raise MissingResource(f"The tracker {tracker} is not installed.",
                               advice=f"Install it (pip install {tracker}), or train without a tracker: the curves are "
                                      "in the run either way.")
-    accelerator = Accelerator(cpu=context.device == "cpu", log_with=tracker or None,
+    # processes may have different numbers of micro batches, so a forward pass must not wait for the others
+    alone = DistributedDataParallelKwargs(broadcast_buffers=False)
+    accelerator = Accelerator(cpu=context.device == "cpu", log_with=tracker or None, kwargs_handlers=[alone],
                               project_dir=Path(context.run) / "trackers" if tracker else None)
     if accelerator.num_processes != context.world:
         raise UserError(f"This run has {context.world} processes but {accelerator.num_processes} found each other.",

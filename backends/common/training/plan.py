@@ -13,7 +13,8 @@ from workbench.contract import Json
 @dataclass(frozen=True)
 class Plan:
     """How to optimise. ``batch`` examples a step in all processes together; ``micro_tokens`` with padding in one
-    forward pass. ``clip`` 0 does not clip. Periods of 0: evaluate once an epoch, save about once a minute."""
+    forward pass. ``clip`` 0 does not clip. Periods of 0: evaluate once an epoch, save once an epoch and (a single
+    process) about once a minute."""
 
     epochs: float = 3.0
     max_steps: int = 0

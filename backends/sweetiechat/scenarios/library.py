@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from backends.sweetiechat.library import Library, load_library
@@ -12,6 +13,24 @@ from workbench.fields import from_json
 from workbench.files import Damaged, load_json, read_lines
 
 
+RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
+
+
+def choose_library(name: str, language: Language, run: Path) -> Library:
+    """The library that a request names: nothing for the bundled one, or the id of a run beside ``run`` (a directory of
+    the same home). Whether the person may read that run must have been checked where the request was taken.
+
+    Raises ``UserError`` for what is no run id, ``MissingResource`` for a run that is gone or made no scenarios.
+    """
+    wanted = name.strip()
+    if not wanted:
+        return load_library(language)
+    if not RUN_ID.fullmatch(wanted):
+        raise UserError(f"library is {wanted[:60]!r}; it must be empty (the bundled one) or the id of a run.",
+                        advice="Copy the id of a scenario run, or of an import of role cards.")
+    return library_of(run.parent / wanted / "artifacts", language)
+
+
 def library_of(folder: Path, language: Language) -> Library:
     """The library in a folder of artifacts: ``scenarios.jsonl``, ``cards.jsonl`` and, if there is one, ``pool.json``.
 
@@ -19,7 +38,7 @@ def library_of(folder: Path, language: Language) -> Library:
     Raises ``MissingResource`` for a folder without scenarios, ``UserError`` for one without any of this language.
     """
     if not (folder / "scenarios.jsonl").is_file():
-        raise MissingResource(f"There is no scenarios.jsonl in {folder.name}.",
+        raise MissingResource(f"The run {folder.parent.name} has no scenarios.jsonl.",
                               advice="Choose a scenario run, or an import of role cards.")
     rows, card_rows = read_lines(folder / "scenarios.jsonl"), read_lines(folder / "cards.jsonl")
     scenarios = tuple(s for row in rows for s in [from_json(Scenario, row)] if s.language == language)
