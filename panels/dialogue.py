@@ -68,4 +68,4 @@ def latest(shell: Shell, visitor: str, task: str) -> str:
                  and (run.status not in TERMINAL or (run.finished or 0.0) > since)), "")
 
 
-PANEL = Panel("dialogue", "dialogue.title", 10, build)
+PANEL = Panel("dialogue", "dialogue.title", 10, build, shows=("sweetiechat.",))

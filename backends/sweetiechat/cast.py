@@ -66,10 +66,15 @@ def open_cast(context: Context, settings: TalkSettings, roles: tuple[Role, ...],
     """
     references = {role: getattr(settings, f"{role}_model").strip() or context.default_model for role in roles}
     lines: dict[str, LanguageModel] = {}
-    for role, reference in references.items():
-        if reference not in lines:
-            lines[reference] = opener(context, reference)
-        check_language(lines[reference], reference, role, settings.language)
+    try:
+        for role, reference in references.items():
+            if reference not in lines:
+                lines[reference] = opener(context, reference)
+            check_language(lines[reference], reference, role, settings.language)
+    except BaseException:
+        for line in lines.values():
+            line.close()
+        raise
     models = {role: lines[reference] for role, reference in references.items()}
     return Cast(models, references, settings, load_wording(settings.language), load_rules(), context.generator)
 

@@ -37,8 +37,13 @@ GAP: Mapping[str, str] = {"en": " ", "zh": ""}
 
 
 def head_of(strategy: Strategy, language: Language) -> str:
-    """The strategy as a reply begins with it, without the space that follows."""
-    return f"[{strategy.label(language)}]"
+    """The strategy as a reply begins with it, without the space that follows. A label's own square brackets become
+    round ones, because the first closing one ends the head."""
+    return f"[{_unbracketed(strategy.label(language))}]"
+
+
+def _unbracketed(label: str) -> str:
+    return " ".join(label.replace("[", "(").replace("]", ")").split())
 
 
 def lines_of(dialogue: Dialogue) -> tuple[Line, ...]:
@@ -116,5 +121,6 @@ def read_reply(text: str, strategies: StrategySet, language: Language) -> tuple[
     label, closed, rest = told[1:].partition("]") if told.startswith("[") else ("", "", told)
     if not closed:
         return None, told
-    known = {bare(name): item.key for item in strategies.items for name in (item.key, item.label(language))}
+    known = {bare(_unbracketed(name)): item.key for item in strategies.items
+             for name in (item.key, item.label(language))}
     return known.get(bare(label)), rest.strip()

@@ -98,7 +98,9 @@ def test_a_request_names_a_run_of_its_home_or_nothing(tmp_path: Path) -> None:
         choose_library("20250101T000000-000000", "en", mine)
 
 
-@pytest.mark.parametrize("name", ["../../etc", "a/b", "run", "20250102T030405-a1b2c3/..", "20250102T030405-XYZ123", "."])
+@pytest.mark.parametrize(
+    "name", ["../../etc", "a/b", "run", "20250102T030405-a1b2c3/..", "20250102T030405-XYZ123", "."]
+)
 def test_a_library_is_never_read_from_elsewhere(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="it must be empty"):
         choose_library(name, "en", tmp_path / "run")

@@ -72,7 +72,8 @@ def to_esconv(dialogues: Iterable[Dialogue]) -> str:
 def _entry(dialogue: Dialogue) -> dict[str, Json]:
     labels = {item.key: item.label_en for item in dialogue.strategy_set.items}
     survey, source = dialogue.qc.get("survey") or {}, dialogue.qc.get("source") or {}
-    states = [turn.private.intensity for turn in dialogue.turns if turn.private] or [None]
+    states: list[int | None] = [turn.private.intensity for turn in dialogue.turns if turn.private]
+    states = states or [None]
     seeker = {"initial_emotion_intensity": survey.get("initial", states[0]), "empathy": survey.get("empathy"),
               "relevance": survey.get("relevance"), "final_emotion_intensity": survey.get("final", states[-1])}
     supporter = {"relevance": survey.get("supporter_relevance")}

@@ -12,7 +12,6 @@ from workbench.contract import MissingResource, UserError
 from workbench.fields import from_json
 from workbench.files import Damaged, load_json, read_lines
 
-
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -40,8 +41,9 @@ class Words:
         return _PIECES[self.language].findall(text.lower())
 
 
+@cache
 def load_words(language: Language) -> Words:
-    """Read the patterns of a language."""
+    """The patterns of a language; read once, never changed."""
     table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
 
     def compiled(pattern: str) -> re.Pattern[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -43,8 +44,9 @@ class Words:
         return str(self.table["scenario"]["lines"]["context"]).format(problem=problem)
 
 
+@cache
 def load_wording(language: Language, lines: bool) -> Words:
-    """Read the wording of one language."""
+    """The wording of one language; read once, never changed."""
     return Words(language, yaml.safe_load((FOLDER / f"wording.{language}.yaml").read_text(encoding="utf-8")), lines)
 
 
