@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from panels import dialogue_act, dialogue_library, dialogue_many, dialogue_setup, dialogue_watch
+from panels import dialogue_act, dialogue_library, dialogue_many, dialogue_setup, dialogue_watch, method_page
 from workbench.contract import TERMINAL, UserError
 from workbench.panel import QUICK, Panel, Shell
 
@@ -25,6 +25,8 @@ def build(shell: Shell) -> None:
             many = dialogue_many.lay_out(shell)
         with gr.Tab(shell.label("dialogue.mode.library"), id="library") as shelf:
             library = dialogue_library.lay_out(shell)
+        with gr.Tab(shell.label("dialogue.mode.method"), id="method") as method:
+            method_page.lay_out(shell, method, "sweetiechat")
     dialogue_setup.wire(shell, watch.form)
     dialogue_act.wire(shell, watch)
     dialogue_watch.wire(shell, watch)

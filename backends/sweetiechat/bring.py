@@ -63,10 +63,10 @@ def place_of(source: str, context: Context) -> Path:
     if not source.startswith("path:"):
         raise UserError(f"source is {source!r}; it must be path:/folder/file, the sha256 of a file that the page took "
                         "in, or 'sample'.")
-    path = context.resource(source)
-    if not path.is_file():
-        raise UserError(f"{path} is no file.", advice="Name the file itself, not its folder.")
-    return path
+    named = Path(source.removeprefix("path:")).expanduser()
+    if named.is_dir():  # before it is resolved: that would read every file of the folder
+        raise UserError(f"{named} is no file.", advice="Name the file itself, not its folder.")
+    return context.resource(source)
 
 
 def upload_path(sha256: str, home: Path) -> Path:

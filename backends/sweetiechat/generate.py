@@ -123,8 +123,9 @@ def _spent(done: dict[str, Dialogue], tables: Sequence[Table]) -> int:
 
 def _message(tables: Sequence[Table]) -> str:
     active = [table for table in tables if table.next]
-    role = active[0].next if active else "nobody"
-    return f"{len(active)} dialogues at turn {len(active[0].dialogue.turns) if active else 0}: {role}"
+    if not active:
+        return "done"
+    return f"{len(active)} dialogues at turn {len(active[0].dialogue.turns)}: {active[0].next}"
 
 
 def _show(context: Context, request: GenerateRequest, done: dict[str, Dialogue], tables: Sequence[Table]) -> None:

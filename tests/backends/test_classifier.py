@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backends.sweetiechat import classifier_features as cf
 from backends.sweetiechat.classifier import StrategyClassifier, class_weights, softmax, solve, top, train_linear
@@ -416,3 +418,61 @@ def test_two_opinions_together_are_probabilities_between_both() -> None:
     both = together(np.array([[0.9, 0.1]]), np.array([[0.1, 0.9]]))
     assert both == pytest.approx(np.array([[0.5, 0.5]]))
     assert together(np.array([[0.8, 0.2]]), np.array([[0.8, 0.2]])) == pytest.approx(np.array([[0.8, 0.2]]))
+
+
+WORD_TEXTS = st.text(st.characters(blacklist_categories=("Cs",)), max_size=40)
+
+
+@given(st.lists(st.tuples(WORD_TEXTS, st.sampled_from(SET.keys)), min_size=2, max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_any_text_has_a_finite_row_of_known_length(said_: list[tuple[str, str]]) -> None:
+    lines = [line for text, key in said_ for line in (Line("seeker", text), Line("supporter", text, key))]
+    for reads in ("history", "utterance"):
+        cases = cases_of(lines, 0, reads == "history")
+        vocabulary = Vocabulary.of(cases, reads, rare=1)
+        numbers = vocabulary.numbers()
+        assert len(numbers) == len(vocabulary.names), "no feature has two numbers"
+        for case in cases:
+            row = vocabulary.row(case, numbers)
+            assert all(math.isfinite(value) for value in row.values())
+            for field, length in cf.WEIGHTS.items():
+                values = [v for n, v in row.items() if vocabulary.names[n].startswith(f"{field}:")]
+                assert not values or math.sqrt(sum(v * v for v in values)) == pytest.approx(length)
+
+
+@given(st.lists(st.floats(-700, 700), min_size=2, max_size=9))
+@settings(max_examples=50, deadline=None)
+def test_softmax_is_a_probability_for_any_scores(scores: list[float]) -> None:
+    (row,) = softmax(np.array([scores]))
+    assert row.sum() == pytest.approx(1) and (row >= 0).all()
+    assert row.argmax() == int(np.argmax(scores)) or row.max() == pytest.approx(row[int(np.argmax(scores))])
+
+
+def test_chinese_dialogues_are_read_and_kept(tmp_path: Path) -> None:
+    talks = [dataclasses.replace(talk(("s", text, None), ("p", "嗯", key)), language="zh") for text, key in (
+        ("我睡不着觉", "question"), ("谢谢你再见", "others"), ("我很难过", "reflection")) for _ in range(6)]
+    cases = [c for place, d in enumerate(talks) for c in cases_of(lines_of(d), place)]
+    model = StrategyClassifier.load(train_linear(cases, "history", strength=50.0).save(tmp_path / "c"))
+    asked = dataclasses.replace(talk(("s", "我今天又睡不着", None)), language="zh")
+    assert top(model.next_strategy(asked), 1) == ["question"]
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_the_order_of_cases_does_not_matter(order: int) -> None:
+    cases = sample(15)
+    shuffled = list(cases)
+    random.Random(order).shuffle(shuffled)
+    one, two = train_linear(cases, "utterance"), train_linear(shuffled, "utterance")
+    assert one.vocabulary == two.vocabulary and one.keys == two.keys
+    assert one.scores(cases) == pytest.approx(two.scores(cases), abs=0.02), "up to where the solver stops"
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("counts", [(1, 1), (10, 1), (5, 3, 1)])
+def test_weights_never_change_the_total(counts: tuple[int, ...], gamma: float) -> None:
+    labels = [str(n) for n, count in enumerate(counts) for _ in range(count)]
+    weights = class_weights(labels, gamma)
+    assert sum(weights[label] for label in labels) == pytest.approx(len(labels))
+    rarest_first = sorted(range(len(counts)), key=lambda n: counts[n])
+    values = [weights[str(n)] for n in rarest_first]
+    assert values == sorted(values, reverse=True), "the rarer, the heavier"

@@ -89,7 +89,13 @@ def test_a_good_type_passes_every_rule(candidate, pool, words) -> None:
         ({"gloss": "Sounds through the wall make a home"}, "form", "one sentence with its full stop"),
         ({"gloss": "Sounds come through the wall. They never end."}, "form", "one sentence"),
         ({"gloss": "Sounds come through the wall?"}, "form", "one sentence"),
-        ({"name": "Noisy neighbours:"}, "form", "the name no sentence"),
+        ({"name": "Noisy neighbours:"}, "form", "the name of a problem"),
+        ({"name": "How to live with noise"}, "form", "the name of a problem"),
+        ({"name": "Dealing with neighbours"}, "form", "the name of a problem"),
+        ({"gloss": "Noisy neighbours are noisy."}, "form", "only 1 words that are not in the name"),
+        ({"name": "A lack of quiet at home", "gloss": "A lack of quiet at home."}, "form", "only 0 words"),
+        ({"name": "Family abuse"}, "safety", "Family abuse"),
+        ({"gloss": "The abuse of a partner is hidden from everybody."}, "safety", "abuse of a partner"),
         ({"gloss": "Sounds through the [wall] make a home feel unsafe."}, "form", "gloss: '[wall]'"),
         ({"gloss": "See https://x.org for what a home can feel like."}, "form", "https:"),
         ({"gloss": "Situation: sounds through the wall all night long."}, "form", "Situation:"),
@@ -144,6 +150,8 @@ def test_every_rule_of_types(change: dict, rule: str, said: str) -> None:
         ({"name": "睡眠问题"}, "new_name"),
         ({"name": "睡眠困扰", "gloss": "入睡困难或睡不安稳，夜夜煎熬。"}, "similarity"),
         ({"name": "想自杀的念头"}, "safety"),
+        ({"name": "如何面对邻居"}, "form"),
+        ({"gloss": "邻居的噪音噪音。"}, "form"),
         ({"gloss": "在家里遭到家暴，不敢对任何人说。"}, "safety"),
         ({"gloss": "{名字}让人在家里也不得安宁。"}, "form"),
     ],
@@ -391,6 +399,8 @@ def test_a_text_copied_from_a_worked_example_is_refused() -> None:
     assert "goal_of_seeker and an example" in failed(check_scenario(SCENARIO, [], EN, shown))["own_words"]
     assert "fact3 and an example are 1.00 alike" in failed(check_card(CARD, "x", EN, shown))["own_words"]
     assert failed(check_scenario(SCENARIO, [], EN, {"trigger": ["Quite another thing happened."]})) == {}
+    one = {"situation": ["Since then music plays until three and nobody ever opens the door."]}
+    assert "situation and an example" in failed(check_scenario(SCENARIO, [], EN, one))["own_words"]
 
 
 @pytest.mark.parametrize(

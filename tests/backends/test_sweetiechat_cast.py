@@ -239,3 +239,54 @@ def test_nothing_here_touches_the_global_random_state():
     before = random.getstate()
     supporter_turns([make_dialogue("a")], [make_counsel()], make_cast())
     assert random.getstate() == before
+
+
+# what is planted for the proof
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_private_field_and_every_strategy_carries_a_canary(language):
+    dialogue = reproduce.planted(3, GenerateRequest(language=language))
+    for thing, names in ((dialogue.scenario, ("emotion", "situation", "trigger", "time_frame", "tried_already",
+                                              "goal_of_seeker")),
+                         (dialogue.card, ("age_band", "gender", "occupation", "family", "opening"))):
+        for name in names:
+            assert getattr(thing, name).startswith(reproduce.PRIVATE), name
+    assert reproduce.PRIVATE in dialogue.card.personality
+    assert all(fact.startswith(reproduce.PRIVATE) for fact in dialogue.card.hidden_facts)
+    for item in dialogue.strategy_set.items:
+        assert item.definition(language).startswith(reproduce.STRATEGY)
+
+
+def test_the_proof_takes_other_people_for_other_numbers():
+    request = GenerateRequest()
+    cards = {reproduce.planted(number, request).card.id for number in range(20)}
+    assert len(cards) == 20 and len({reproduce.planted(n, request).id for n in range(20)}) == 20
+
+
+def test_the_manners_are_spoken_to_in_three_ways():
+    from backends.sweetiechat.wording import voice_of
+
+    voices = [voice_of({**SMALL, **changes}) for changes in reproduce.MANNERS.values()]
+    assert [(voice.chat, voice.small) for voice in voices] == [(True, True), (True, False), (False, True)]
+
+
+@pytest.mark.parametrize(("key", "word", "counted"), [
+    ("d/seeker", reproduce.STRATEGY, "leaks"), ("d/seeker", reproduce.PRIVATE, "own"),
+    ("d/counselor", reproduce.PRIVATE, "leaks"), ("d/counselor", reproduce.STRATEGY, "own"),
+    ("d/supporter", reproduce.PRIVATE, "leaks"), ("d/supporter", reproduce.STRATEGY, "own"),
+    ("d/counselor/null", reproduce.PRIVATE, "leaks")])
+def test_the_search_knows_what_each_role_must_not_see(key, word, counted):
+    from backends.common.language import Prompt
+
+    dialogue = make_dialogue("I am sad.")
+    counts = reproduce.look_through([Prompt(text=f"I am sad. {word.upper()}", key=key)], dialogue)
+    assert counts[counted] == 1 and counts["leaks" if counted == "own" else "own"] == 0
+
+
+def test_what_was_said_aloud_is_no_leak():
+    from backends.common.language import Prompt
+
+    dialogue = make_dialogue(f"I am {reproduce.PRIVATE} sad.")
+    prompt = Prompt(text=f"Seeker: I am {reproduce.PRIVATE} sad.", key="d/supporter")
+    counts = reproduce.look_through([prompt], dialogue)
+    assert counts["leaks"] == 0 and counts["aloud"] == 1

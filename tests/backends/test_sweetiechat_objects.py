@@ -246,3 +246,21 @@ def test_an_own_strategy_set_in_yaml():
 def test_a_bad_strategy_set_is_refused_and_says_where(text, says):
     with pytest.raises(UserError, match=says):
         library.choose_strategies(text)
+
+
+def test_a_strategy_set_that_unfolds_without_end_is_refused_at_once():
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    text = "\n".join([*levels, "items:", "- {key: a, label: *a11}", "- {key: b, label: B}"])
+    with pytest.raises(UserError, match="label in the strategy set is a list"):
+        library.choose_strategies(text)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_bundled_pair_makes_a_dialogue_and_survives_json(language):
+    found = library.load_library(language)
+    strategies = library.choose_strategies("esconv-8")
+    for scenario, card in found.seeds(()):
+        dialogue = Dialogue("x", scenario, card, strategies, (), "running", language)
+        assert dialogue_from_json(json.loads(json.dumps(dialogue_to_json(dialogue)))) == dialogue
+        assert card.scenario_id == scenario.id and card.opening and len(card.hidden_facts) == 3

@@ -27,7 +27,7 @@ from backends.sweetiechat.train_requests import (
     TrainRequest,
     TrainResult,
 )
-from backends.sweetiechat.train_text import SYSTEM, head_of, heads_of, prompt_for, read_reply, replies_of
+from backends.sweetiechat.train_text import SYSTEM, head_of, heads_of, lines_of, prompt_for, read_reply, replies_of
 from tests.backends.training_plugin import _BOTH
 from workbench.context import MemoryContext
 from workbench.contract import UserError
@@ -229,3 +229,31 @@ def test_skipped_entries_are_listed_with_place_and_reason(tmp_path: Path) -> Non
 def test_requests_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainRequest().seed = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("rows", "expected"), [
+    ([("seeker", "Hi", None)], [("seeker", "Hi", "")]),
+    ([("seeker", "Hi", None), ("seeker", "you", None)], [("seeker", "Hi you", "")]),
+    ([("supporter", "A", None), ("supporter", "B", "question")], [("supporter", "A B", "question")]),
+    ([("supporter", "A", "others"), ("supporter", "B", "question")], [("supporter", "A B", "others")]),
+    ([("seeker", " \n ", None), ("supporter", "A", "others")], [("supporter", "A", "others")]),
+    ([("seeker", "a\tb\n c", None)], [("seeker", "a b c", "")]),
+    ([], []),
+])
+def test_turns_become_lines(rows: list[tuple[str, str, str | None]], expected: list[tuple[str, str, str]]) -> None:
+    turns = tuple(Turn(n, role, text, key) for n, (role, text, key) in enumerate(rows))  # type: ignore[arg-type]
+    talk = Dialogue("d", Scenario("s", "p", "sadness", 3, "I am sad today."), None, SET, turns, "imported")
+    assert [(line.role, line.text, line.used) for line in lines_of(talk)] == expected
+
+
+def test_a_strategy_of_another_set_is_no_head() -> None:
+    turns = (Turn(0, "seeker", "Hi"), Turn(1, "supporter", "Tell me.", "clarification"))
+    talk = Dialogue("d", Scenario("s", "p", "sadness", 3, "I am sad today."), None, SET, turns, "imported")
+    assert replies_of(talk, "joint") == [] and [r.text for r in replies_of(talk, "plain")] == ["Tell me."]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_variant_has_its_system_text_and_only_strategies_speak_of_brackets(language: str) -> None:
+    with_, without = SYSTEM[language, True], SYSTEM[language, False]
+    assert with_.startswith(without[:12]) and with_ != without
+    assert ("bracket" in with_ or "方括号" in with_) and not ("bracket" in without or "方括号" in without)

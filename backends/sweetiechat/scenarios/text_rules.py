@@ -7,7 +7,7 @@ form, language  no placeholder, label or repeated words; the language that was a
 safety          no sign of a crisis, nothing that a support chat is not for
 no_solution     no advice, cure or happy end: the seeker must not bring along what the talk is for
 new             not nearly an earlier situation; hidden facts are not told by the situation or twice
-own_words       no field says what another one says, or what a worked example of the prompt says
+own_words       no field and no sentence of the situation says what another one or a worked example says
 first_person    hidden facts are said by the seeker: at most one has no word of the first person
 fit             by the model's own scores the situation fits its problem better than other problems (where it can)
 ==============  =================================================================================
@@ -94,9 +94,12 @@ def _new(situation: str, earlier: Sequence[str], words: Words) -> Verdict:
 
 
 def _own_words(fields: Mapping[str, str], shown: Mapping[str, Sequence[str]], words: Words) -> Verdict:
-    """Value: the pair of fields, or field and example, that are most alike, with their ROUGE-L."""
-    texts = [(name, text) for name, text in fields.items() if name not in SHORT_FIELDS]
-    pairs = [(f"{a} and {b}", one, other) for place, (a, one) in enumerate(texts) for b, other in texts[:place]]
+    """Value: the pair of fields, or field and example, that are most alike, with their ROUGE-L; of a situation each
+    sentence is compared."""
+    texts = [(name, part) for name, text in fields.items() if name not in SHORT_FIELDS
+             for part in (sentences(text) if name == "situation" else [text])]
+    pairs = [(f"{a} and {b}", one, other) for place, (a, one) in enumerate(texts)
+             for b, other in texts[:place] if a != b]
     pairs += [(f"{name} and an example", text, other) for name, text in texts for other in shown.get(_field(name), ())]
     pairs = sorted(pairs, key=lambda pair: -_shared(pair[1], pair[2], words))[:NEAREST]
     scores = _rouge([one for _, one, _ in pairs], [other for _, _, other in pairs], words)

@@ -119,9 +119,10 @@ def shortened(fields: Mapping[str, str], language: str) -> dict[str, str]:
 
 
 def shown_texts(library: Library) -> dict[str, list[str]]:
-    """Every text of the bundled library by field: what a model may have copied from a worked example."""
+    """Every text of the bundled library by field, of situations every sentence: what a model may have copied."""
     names = ("situation", "trigger", "tried_already", "goal_of_seeker")
-    texts = {name: [str(getattr(scenario, name)) for scenario in library.scenarios] for name in names}
+    texts = {name: [part for scenario in library.scenarios for text in [str(getattr(scenario, name))]
+                    for part in (sentences(text) if name == "situation" else [text])] for name in names}
     facts = [fact for card in library.cards for fact in card.hidden_facts]
     return {**texts, "fact": facts, "opening": [card.opening for card in library.cards]}
 

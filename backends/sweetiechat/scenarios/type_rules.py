@@ -4,7 +4,8 @@ but for the similarity of 0.5).
 ==========  =====================================================================================
 shape       the line or the JSON entry was whole
 length      name 1 to 7 words, gloss 4 to 30 (Chinese: 2 to 14 and 6 to 60 characters)
-form        no placeholder or label, no run of words twice, the gloss is one whole sentence
+form        no placeholder or label, no run of words twice, the gloss is one whole sentence that says more than
+            the name, the name no piece of advice
 language    the language of the pool
 category    one of the five
 new_name    no type of the pool has this name
@@ -29,6 +30,7 @@ NAME = {"en": (1, 7), "zh": (2, 14)}
 GLOSS = {"en": (4, 30), "zh": (6, 60)}
 UNITS = {"en": "words", "zh": "characters"}
 DISTINCT = 0.65
+MORE = {"en": 3, "zh": 4}
 END = (".", "!", "。", "！")
 
 
@@ -56,8 +58,13 @@ def _form(candidate: Candidate, words: Words) -> Verdict:
         return verdict
     count = len(sentences(candidate.gloss))
     whole = candidate.gloss.endswith(END) and count == 1 and not candidate.name.endswith((*END, "?", "？", ":", "："))
-    return Verdict("form", whole, count, "the form is right" if whole else
-                   "the gloss must be one sentence with its full stop, and the name no sentence")
+    if not whole or words.advice_name.search(candidate.name):
+        return Verdict("form", False, count, "the gloss must be one sentence with its full stop, and the name the name "
+                       "of a problem")
+    more = set(words.pieces(candidate.gloss)) - set(words.pieces(candidate.name))
+    enough = len(more) >= MORE[words.language]
+    return Verdict("form", enough, len(more), "the form is right" if enough else
+                   f"the gloss says only {len(more)} {UNITS[words.language]} that are not in the name")
 
 
 def _said_once(candidate: Candidate, words: Words) -> Verdict:

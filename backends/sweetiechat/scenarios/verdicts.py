@@ -34,6 +34,7 @@ class Words:
     placeholder: re.Pattern[str]
     role_label: re.Pattern[str]
     first_person: re.Pattern[str]
+    advice_name: re.Pattern[str]
     crisis: CrisisRules
 
     def pieces(self, text: str) -> list[str]:
@@ -50,7 +51,8 @@ def load_words(language: Language) -> Words:
         return re.compile(pattern, re.IGNORECASE)
     return Words(language, compiled(table["not_allowed"][language]),
                  tuple(compiled(pattern) for pattern in table["solution"][language]), compiled(table["placeholder"]),
-                 compiled(table["role_label"]), compiled(table["first_person"][language]), load_rules())
+                 compiled(table["role_label"]), compiled(table["first_person"][language]),
+                 compiled(table["advice_name"][language]), load_rules())
 
 
 def sentences(text: str) -> list[str]:
