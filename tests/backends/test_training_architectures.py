@@ -39,7 +39,8 @@ def build(family: str) -> Any:
             "sliding_attention", "full_attention"])),
         "phi3": lambda: t.Phi3ForCausalLM(t.Phi3Config(**common)),
         "gpt2": lambda: t.GPT2LMHeadModel(t.GPT2Config(
-            vocab_size=len(tokenizer) + 6, n_embd=48, n_layer=2, n_head=4, n_positions=2048, bos_token_id=0, eos_token_id=1,
+            vocab_size=len(tokenizer) + 6, n_embd=48, n_layer=2, n_head=4, n_positions=2048, bos_token_id=0,
+            eos_token_id=1,
             pad_token_id=1, initializer_range=0.2)),
         "gpt_neox": lambda: t.GPTNeoXForCausalLM(t.GPTNeoXConfig(**{
             k: v for k, v in common.items() if k != "num_key_value_heads"})),

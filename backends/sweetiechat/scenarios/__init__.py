@@ -15,6 +15,8 @@ store, task                     files, resume, ``sweetiechat.scenarios.v1``
 library                         what a run made, as the library that dialogues are generated from
 ==============================  ==================================================================================
 
-With a small model (SmolLM2-135M) the form comes out right and the sense often does not: rules can tell a repeated,
-cut-off, unsafe or ill-fitting text, not a silly one. Look at what it makes before using it.
+With a small model the form comes out right and the sense often does not: rules can tell a repeated, copied, cut-off,
+unsafe or ill-fitting text, not a silly one. SmolLM2-135M filled the pool to 45 in 18 rounds, one candidate in five
+accepted; of its scenarios about one in seven was kept, of its cards one in eight, and few of them make sense. Read
+them as a demonstration of the method and give a larger model for data. ``rejected.jsonl`` says what was wrong.
 """
