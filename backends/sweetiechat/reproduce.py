@@ -60,10 +60,21 @@ def barrier(settings: Settings, quick: bool = False) -> Reproduction:
 
 
 def plans() -> list[dict[str, Json]]:
-    """Every combination of modes, ordered so that the first few already differ in all of them."""
-    every = list(itertools.product(("scored", "prompt", "none"), ("scored", "json"), ("en", "zh"), MANNERS))
-    order = [every[(7 * i) % len(every)] for i in range(len(every))]
-    return [{"counselor": c, "seeker_state": s, "language": language, "manner": m} for c, s, language, m in order]
+    """Every combination of modes, ordered so that every pair of values occurs as early as can be."""
+    names = ("counselor", "seeker_state", "language", "manner")
+    left = list(itertools.product(("scored", "prompt", "none"), ("scored", "json"), ("en", "zh"), MANNERS))
+    order: list[tuple[str, ...]] = []
+    seen: set[tuple[str, ...]] = set()
+    while left:
+        best = max(left, key=lambda plan: (len(_pairs(plan) - seen), -left.index(plan)))
+        left.remove(best)
+        order.append(best)
+        seen |= _pairs(best)
+    return [dict(zip(names, plan, strict=True)) for plan in order]
+
+
+def _pairs(plan: tuple[str, ...]) -> set[tuple[str, ...]]:
+    return {(str(i), str(j), plan[i], plan[j]) for i in range(4) for j in range(i)}
 
 
 def claims(tally: Mapping[str, int]) -> tuple[Claim, ...]:

@@ -100,6 +100,7 @@ def test_a_generated_dialogue_stays_synthetic(home: Path, tmp_path: Path) -> Non
 def test_the_sample_and_an_upload_are_found_as_the_page_leaves_them(home: Path, tmp_path: Path) -> None:
     _, result = done(tmp_path, "sample")
     assert result.format == "esconv" and result.dialogues >= 1 and result.skipped == 0
+    assert result.provenance == "synthetic", "the sample was written for this project"
     context = MemoryContext(home / "runs" / "second", settings=Settings(home=home))
     name = "ab" * 32
     kept = bring.upload_path(name, home)

@@ -178,9 +178,14 @@ def test_no_plan_of_the_proof_leaks_and_its_control_does(plan, settings):
         assert one["leaks"] == 0 and one["control"] > 0 and one["own"] > 0 and one["prompts"] >= 4
 
 
-def test_the_first_plans_cover_every_mode():
+def test_the_first_plans_cover_every_pair_of_modes():
+    assert len(reproduce.plans()) == 36 == len({tuple(p.items()) for p in reproduce.plans()})
     first = reproduce.plans()[: reproduce.FULL[1]]
-    assert {p["counselor"] for p in first} == {"scored", "prompt", "none"}
+    for one, other in (("counselor", "language"), ("counselor", "manner"), ("counselor", "seeker_state"),
+                       ("seeker_state", "manner")):
+        everything = {(p[one], p[other]) for p in reproduce.plans()}
+        assert {(p[one], p[other]) for p in first} == everything, (one, other)
+    assert {p["counselor"] for p in reproduce.plans()[: reproduce.QUICK[1]]} == {"scored", "prompt", "none"}
     assert {(p["language"], p["seeker_state"]) for p in first} == {(a, b) for a in ("en", "zh") for b in ("scored",
         "json")}
     assert {(p["language"], p["manner"]) for p in first} == {(a, b) for a in ("en", "zh") for b in reproduce.MANNERS}

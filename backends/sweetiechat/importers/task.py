@@ -6,11 +6,13 @@ Beside them: ``skipped.jsonl`` ({where, why}), and for role cards ``cards.jsonl`
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from backends.sweetiechat.bring import place_of
+from backends.sweetiechat.import_request import SAMPLE
 from backends.sweetiechat.importers.reader import Imported, import_dialogues
 from backends.sweetiechat.importers.request import CorpusRequest, CorpusResult
 from backends.sweetiechat.objects import Dialogue, dialogue_to_json
@@ -34,6 +36,8 @@ def run(request: CorpusRequest, context: Context) -> CorpusResult:
     folder = context.run / "artifacts"
     folder.mkdir(exist_ok=True)
     result = summary(found)
+    if request.source == SAMPLE:  # written for this project in ESConv's layout: nobody lived it
+        result = dataclasses.replace(result, provenance="synthetic")
     _write(context, folder / "dialogues.jsonl", "dialogues", map(dialogue_to_json, found.dialogues))
     _write(context, folder / "skipped.jsonl", "skipped", ({"where": w, "why": why} for w, why in found.skipped))
     if found.cards:
