@@ -1,4 +1,4 @@
-"""One server and one headless Chromium for all browser tests; every page is sealed off from the network."""
+"""One server a file and one headless Chromium for all browser tests; every page is sealed off from the network."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def chromium() -> str | None:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageServer]:
+    """A server with a home of its own for each file of tests: what one file shares, another must not see."""
     home = tmp_path_factory.mktemp("browser") / "home"
     home.mkdir()
     server = PageServer(home).start()
