@@ -27,6 +27,13 @@ def checked(task_name: str, fields: Mapping[str, Json]) -> dict[str, Json]:
     return dict(plain)
 
 
+def runs_named(fields: Mapping[str, Json]) -> list[str]:
+    """Ids of the runs that a request refers to as ``run:id`` or ``run:id/artifact``, in a text or a list of texts."""
+    texts = [text for value in fields.values() for text in (value if isinstance(value, list | tuple) else [value])
+             if isinstance(text, str) and text.strip().startswith("run:")]
+    return list(dict.fromkeys(text.strip().removeprefix("run:").partition("/")[0] for text in texts))
+
+
 def changed(task_name: str, fields: Mapping[str, Json]) -> dict[str, Json]:
     """Only the fields that differ from their defaults (all of them when the task is no longer known)."""
     try:

@@ -1,6 +1,6 @@
 """The door to models and data: what a reference is, whether it is here, and how it gets here.
 
-Knows no torch and no transformers. The five forms of a reference are in :mod:`workbench.hub_cards`.
+Knows no torch and no transformers. The six forms of a reference are in :mod:`workbench.hub_cards`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """References to models and data, and the card that says what a model can do. Reads text, fetches nothing.
 
-A reference is one of five forms: ``path:/folder``, ``bundled:name``, ``package:name``, ``hub:org/name@revision``
-and ``endpoint:http://host:port/v1#model``.
+A reference is one of six forms: ``path:/folder``, ``bundled:name``, ``package:name``, ``hub:org/name@revision``,
+``endpoint:http://host:port/v1#model`` and ``run:id/artifact`` (what another run made: a trained model, a corpus).
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from workbench.contract import Json, UserError
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "assets" / "models.toml"
 FORMS = ("path:/folder or path:~/folder", "bundled:NAME", "package:NAME", "hub:ORG/NAME[@REVISION]",
-         "endpoint:http://HOST:PORT/v1[#MODEL]")
-ReferenceKind = Literal["path", "bundled", "package", "hub", "endpoint"]
+         "endpoint:http://HOST:PORT/v1[#MODEL]", "run:ID[/ARTIFACT]")
+ReferenceKind = Literal["path", "bundled", "package", "hub", "endpoint", "run"]
 _NAME = r"(?!\.)(?!.*(?:--|\.\.))[\w.-]+"
 _PLAIN = re.compile(_NAME)
+_RUN = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}(?:/[^/\\\0]{1,200})?")
 _HUB = re.compile(rf"(?P<name>(?:datasets/)?(?:{_NAME}/)?{_NAME})(?:@(?P<revision>\w[\w./-]*))?")
 
 
@@ -91,12 +92,13 @@ class PackagedModel:
 
 
 def parse(text: str) -> Reference:
-    """Read a reference. Raises ``UserError`` that says what is wrong with it and lists the five forms."""
+    """Read a reference. Raises ``UserError`` that says what is wrong with it and lists the six forms."""
     kind, colon, rest = text.strip().partition(":")
     readers: dict[str, Callable[[str], Reference]] = {
-        "path": _path, "bundled": _bundled, "package": _package, "hub": _hub, "endpoint": _endpoint}
+        "path": _path, "bundled": _bundled, "package": _package, "hub": _hub, "endpoint": _endpoint,
+        "run": _run}
     if not colon or kind not in readers:
-        raise _bad(text, "it does not begin with path:, bundled:, package:, hub: or endpoint:")
+        raise _bad(text, "it does not begin with path:, bundled:, package:, hub:, endpoint: or run:")
     try:
         return readers[kind](rest)
     except ValueError as error:
@@ -147,6 +149,12 @@ def _endpoint(rest: str) -> Reference:
         raise ValueError("an endpoint address has no question mark")
     _ = parts.port  # raises ValueError where it is no number up to 65535
     return Reference("endpoint", base.rstrip("/"), model)
+
+
+def _run(rest: str) -> Reference:
+    if not _RUN.fullmatch(rest):
+        raise ValueError("a run is named by its id, with / and the name of one of its artifacts if need be")
+    return Reference("run", rest)
 
 
 def packaged(home: Path | None = None) -> dict[str, PackagedModel]:

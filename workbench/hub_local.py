@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from workbench import reading
 from workbench.contract import Json, MissingResource, UserError
 from workbench.hub_cards import ROOT, ModelCard, Reference
 from workbench.hub_files import read_object
+from workbench.runs import run_path
 from workbench.settings import Settings
 
 BUNDLED = ROOT / "assets" / "models"
@@ -21,7 +23,7 @@ _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 def locate(reference: Reference, settings: Settings) -> Path:
-    """The existing file or folder of a ``path:`` or ``bundled:`` reference, links resolved.
+    """The existing file or folder of a ``path:``, ``bundled:`` or ``run:`` reference, links resolved.
 
     Raises ``MissingResource`` where there is nothing, and ``UserError`` for a path outside ``data_roots`` when
     the page can be reached from other machines (a visitor must not read the server's disk)."""
@@ -32,6 +34,8 @@ def locate(reference: Reference, settings: Settings) -> Path:
             raise MissingResource(f"There is no bundled model {reference.name!r}.",
                                   advice=f"Bundled are {', '.join(known) or 'none'}.")
         return path
+    if reference.kind == "run":
+        return _product(reference, settings)
     path = Path(reference.name).resolve()
     if not settings.loopback and not any(path.is_relative_to(root.resolve()) for root in settings.data_roots):
         allowed = ", ".join(map(str, settings.data_roots)) or "none"
@@ -40,6 +44,18 @@ def locate(reference: Reference, settings: Settings) -> Path:
     if not path.exists():
         raise MissingResource(f"There is nothing at {path}.", advice="Check the path; copy the files there.")
     return path
+
+
+def _product(reference: Reference, settings: Settings) -> Path:
+    """An artifact of a run, or the folder of all of them. Who may read a run is checked where a request is taken
+    (:meth:`workbench.service.Service.submit`), not here."""
+    run_id, slash, name = reference.name.partition("/")
+    run = run_path(settings.home, run_id)
+    if run is None or not run.is_dir():
+        raise MissingResource(f"There is no run {run_id!r}.", advice="It may have been deleted: choose another run.")
+    if slash:
+        return reading.artifact_path(run, name)
+    return run / "artifacts"
 
 
 def check_weights(path: Path) -> None:

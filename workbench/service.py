@@ -43,7 +43,8 @@ class Service(Views):
 
     def submit(self, task: str, fields: Mapping[str, Json], *, visitor: str, title: str = "",
                parents: Sequence[str] = (), shared: bool = False, processes: int = 1) -> str:
-        """Check a request, make its run and start it; the run id.
+        """Check a request, make its run and start it; the run id. Runs that the request names (``run:id``) must be
+        readable for the visitor; they become parents too.
 
         Raises ``UserError`` for a bad request or a full disk; no run is left then."""
         plain = asking.checked(task, fields)
@@ -52,6 +53,7 @@ class Service(Views):
         want = turns.wanted(registry.task(task).needs, self.settings, processes)
         if want is not None and want.kind == "gpu" and processes > want.count:
             raise UserError(f"processes is {processes}; this machine has {want.count} accelerators for them.")
+        parents = tuple(dict.fromkeys([*parents, *asking.runs_named(plain)]))
         for parent in parents:
             self.run(visitor, parent)
         if visitor != CLI and len(self.index.active(visitor)) >= MAX_ACTIVE:
@@ -70,7 +72,10 @@ class Service(Views):
         The request is checked before the first event is asked for."""
         if registry.task(task).kind == "job":
             raise UserError(f"{task} is a job: submit it, then look at its run.")
-        return streams.stream(self.settings, task, asking.checked(task, fields))
+        plain = asking.checked(task, fields)
+        for named in asking.runs_named(plain):
+            self.run(visitor, named)
+        return streams.stream(self.settings, task, plain)
 
     def again(self, visitor: str, run_id: str, **changed_fields: Json) -> str:
         """Run the same request again, some fields changed, as a new run of this visitor; its id."""

@@ -36,8 +36,10 @@ Departures and defaults of ours
 The artifact ``dialogue.json`` is a ``Dialogue`` as JSON plus the state of the run, see ``table.table_to_json``.
 """
 
-from backends.sweetiechat.import_request import ImportRequest, ImportResult
+from backends.sweetiechat.importers.request import CorpusRequest, CorpusResult
 from backends.sweetiechat.requests import DialogueRequest, DialogueResult, GenerateRequest, GenerateResult
+from backends.sweetiechat.scenarios.request import ScenarioRequest, ScenarioResult
+from backends.sweetiechat.train_requests import ClassifierRequest, ClassifierResult, TrainRequest, TrainResult
 from workbench.contract import Needs, Task
 
 TASKS = (
@@ -48,6 +50,15 @@ TASKS = (
          "backends.sweetiechat.generate:run",
          GenerateRequest(count=2, batch=2, min_turns=2, max_turns=4, max_new_tokens=24),
          Needs(slots=(), memory_gb=0.3)),
-    Task("sweetiechat.import.v1", "Import dialogues", "job", ImportRequest, ImportResult,
-         "backends.sweetiechat.bring:run", ImportRequest(), Needs(slots=(), memory_gb=0.3)),
+    Task("sweetiechat.import.v2", "Import a corpus", "job", CorpusRequest, CorpusResult,
+         "backends.sweetiechat.importers.task:run", CorpusRequest(), Needs(slots=(), memory_gb=0.5)),
+    Task("sweetiechat.scenarios.v1", "Make scenarios and cards", "job", ScenarioRequest, ScenarioResult,
+         "backends.sweetiechat.scenarios.task:run",
+         ScenarioRequest(target=13, max_rounds=1, prompts=1, per_prompt=1, scenarios=1, redraws=0),
+         Needs(slots=(), memory_gb=0.3)),
+    Task("sweetiechat.train.v1", "Train a support agent", "job", TrainRequest, TrainResult,
+         "backends.sweetiechat.train:run",
+         TrainRequest(max_steps=2, batch=1, length=96, rank=4, alpha=8, save="adapter"), Needs(memory_gb=3.0)),
+    Task("sweetiechat.classifier.v1", "Train a strategy classifier", "job", ClassifierRequest, ClassifierResult,
+         "backends.sweetiechat.classifier_task:run", ClassifierRequest(folds=2, resamples=50), Needs(memory_gb=0.5)),
 )

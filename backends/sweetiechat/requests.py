@@ -20,8 +20,13 @@ class TalkSettings:
     at least 6 tokens instead of 10, repetition penalty 1.05; no-repeat-3 is off: it forbids the card's own words."""
 
     language: Annotated[Language, Knob("Language of the dialogue", group=TALK)] = "en"
+    library: Annotated[str, Knob("Scenarios and cards: empty for the bundled ones, or run:ID of a run of the scenario "
+                                 "engine", None, 200, group=TALK)] = ""
     strategy_set: Annotated[str, Knob("esconv-8, extes-16, escot-13, or your own set as YAML text", 1, 100_000,
                                       group=COUNSEL, widget="text")] = "esconv-8"
+    classifier: Annotated[str, Knob("The trained strategy classifier that counsels: run:ID/classifier, or path: and "
+                                    "its folder", None, 500, group=COUNSEL,
+                                    shown_if=("counselor", ("classifier",)))] = ""
     seeker_model: Annotated[str, Knob("Who plays the seeker (empty: the default model)", None, 500, group=MODELS,
                                       widget="model")] = ""
     counselor_model: Annotated[str, Knob("Who counsels (empty: the default model)", None, 500, group=MODELS,
@@ -61,6 +66,10 @@ class TalkSettings:
 
     def __post_init__(self) -> None:
         validate(self)
+        counselor = getattr(self, "counselor", "")
+        if counselor == "classifier" and not self.classifier.strip():
+            raise UserError("counselor is 'classifier' and classifier is empty; there is no classifier to ask.",
+                            advice="Train one (sweetiechat.classifier.v1) and give it as run:ID/classifier.")
         if self.min_new_tokens > self.max_new_tokens:
             raise UserError(f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}; "
                             "min_new_tokens must not be above max_new_tokens.")
@@ -76,12 +85,24 @@ class DialogueRequest(TalkSettings):
     card: Annotated[str | dict[str, Json], Knob(
         "A bundled card's id (empty: the scenario's first card), or a table of card fields",
         widget="text", group=TALK)] = ""
-    counselor: Annotated[Literal["prompt", "scored", "none", "you"], Knob(
-        "How the strategy is chosen: the model writes JSON, the labels are scored, no strategy, or you choose",
-        group=COUNSEL)] = "scored"
+    counselor: Annotated[Literal["scored", "prompt", "classifier", "agent", "oracle", "none", "you"], Knob(
+        "How the strategy is chosen: the labels are scored, the model writes JSON, a trained classifier, the trained "
+        "agent itself, the strategies of the recorded dialogue, no strategy, or you choose", group=COUNSEL)] = "scored"
     human_roles: Annotated[tuple[Literal["seeker", "supporter"], ...], Knob(
         "Roles that a person plays from the start", None, 2, group=TALK)] = ()
     pause_after_turn: Annotated[bool, Knob("Wait for Continue after every turn", group=TALK)] = False
+    origin: Annotated[dict[str, Json], Knob("A recorded dialogue as JSON that this one branches off (empty: none)",
+                                            widget="hidden", group=TALK)] = field(default_factory=dict)
+    fork_turn: Annotated[int, Knob("Turns of the recorded dialogue to keep (-1: all)", -1, 100_000, 1,
+                                   widget="hidden", group=TALK)] = -1
+    fork_strategy: Annotated[str, Knob("Strategy of the next supporter turn (empty: as the counselor decides)", None,
+                                       100, widget="hidden", group=TALK)] = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.counselor == "oracle" and not self.origin:
+            raise UserError("counselor is 'oracle' and origin is empty; there is no recorded dialogue whose strategies "
+                            "could be followed.", advice="Branch a recorded dialogue, or choose another counselor.")
 
 
 @dataclass(frozen=True)
@@ -92,9 +113,11 @@ class GenerateRequest(TalkSettings):
     batch: Annotated[int, Knob("How many are advanced together", 1, 256, 1, group=TALK)] = 16
     problems: Annotated[tuple[str, ...], Knob("Problem ids or categories to draw from (empty: all)", None, 200,
                                               group=TALK)] = ()
-    counselor: Annotated[Literal["prompt", "scored", "none"], Knob(
-        "How the strategy is chosen: the model writes JSON, the labels are scored, or no strategy",
-        group=COUNSEL)] = "scored"
+    counselor: Annotated[Literal["scored", "prompt", "classifier", "agent", "none"], Knob(
+        "How the strategy is chosen: the labels are scored, the model writes JSON, a trained classifier, the trained "
+        "agent itself, or no strategy", group=COUNSEL)] = "scored"
+    quality: Annotated[bool, Knob("Judge every dialogue when it ends; rejected ones are kept apart as negatives",
+                                  group=TALK)] = True
 
 
 @dataclass(frozen=True)

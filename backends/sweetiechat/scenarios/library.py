@@ -16,16 +16,16 @@ RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 
 
 def choose_library(name: str, language: Language, run: Path) -> Library:
-    """The library that a request names: nothing for the bundled one, or the id of a run beside ``run`` (a directory of
-    the same home). Whether the person may read that run must have been checked where the request was taken.
+    """The library that a request names: nothing for the bundled one, or ``run:`` and the id of a run beside ``run`` (a
+    directory of the same home). Whether the person may read that run is checked where the request is taken.
 
     Raises ``UserError`` for what is no run id, ``MissingResource`` for a run that is gone or made no scenarios.
     """
-    wanted = name.strip()
+    wanted = name.strip().removeprefix("run:")
     if not wanted:
         return load_library(language)
     if not RUN_ID.fullmatch(wanted):
-        raise UserError(f"library is {wanted[:60]!r}; it must be empty (the bundled one) or the id of a run.",
+        raise UserError(f"library is {wanted[:60]!r}; it must be empty (the bundled one) or run: and the id of a run.",
                         advice="Copy the id of a scenario run, or of an import of role cards.")
     return library_of(run.parent / wanted / "artifacts", language)
 
