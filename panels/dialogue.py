@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
-from panels import dialogue_act, dialogue_library, dialogue_many, dialogue_setup, dialogue_watch, method_page
+from panels import (
+    dialogue_act,
+    dialogue_handover,
+    dialogue_library,
+    dialogue_many,
+    dialogue_setup,
+    dialogue_train,
+    dialogue_train_view,
+    dialogue_watch,
+    method_page,
+)
 from workbench.contract import TERMINAL, UserError
 from workbench.panel import QUICK, Panel, Shell
 
 RECENT = 15 * 60.0
 """Seconds for which an ended dialogue is shown again to somebody who opens the page anew (our default)."""
 
+VIEWS: Mapping[str, Sequence[str]] = {"watch": (dialogue_watch.TASK,), "many": (dialogue_many.TASK,),
+                                      "train": dialogue_train_view.TASKS}
+"""The view that shows the runs of a task, in the order in which views are looked through for something recent."""
+
 
 def build(shell: Shell) -> None:
-    """Lay out the three views and connect them by run id."""
+    """Lay out the views and connect them by run id."""
     run = shell.note("")
     with gr.Tabs(elem_classes="dt-modes", selected="watch") as modes:
         with gr.Tab(shell.label("dialogue.mode.watch"), id="watch"):
@@ -25,6 +40,8 @@ def build(shell: Shell) -> None:
             many = dialogue_many.lay_out(shell)
         with gr.Tab(shell.label("dialogue.mode.library"), id="library") as shelf:
             library = dialogue_library.lay_out(shell)
+        with gr.Tab(shell.label("dialogue.mode.train"), id="train") as training:
+            train = dialogue_train.lay_out(shell)
         with gr.Tab(shell.label("dialogue.mode.method"), id="method") as method:
             method_page.lay_out(shell, method, "sweetiechat")
     dialogue_setup.wire(shell, watch.form)
@@ -32,11 +49,15 @@ def build(shell: Shell) -> None:
     dialogue_watch.wire(shell, watch)
     dialogue_many.wire(shell, many)
     dialogue_library.wire(shell, library, shelf)
+    dialogue_train.wire(shell, train, training)
+    dialogue_handover.wire(shell, train, watch, many, modes)
     shell.keep_run("dialogue", run)
+    shell.keep_run("dialogue", train.run)
+    runs = {"watch": run, "many": many.run, "train": train.run}
 
-    def opened(run_id: str, request: gr.Request) -> Any:
-        mode, watched, generated = opening(shell, run_id, request)
-        return gr.Tabs(selected=mode), watched, generated
+    def opened(run_id: str, request: gr.Request) -> list[Any]:
+        mode, found = opening(shell, run_id, request)
+        return [gr.Tabs(selected=mode), *(found.get(view, gr.skip() if run_id else "") for view in runs)]
 
     def again(run_id: str, request: gr.Request) -> list[Any]:
         return [gr.Tabs(selected="watch"), *dialogue_act.refill(shell, watch, run_id, request)]
@@ -44,22 +65,23 @@ def build(shell: Shell) -> None:
     def browse(run_id: str) -> tuple[Any, str]:
         return gr.Tabs(selected="library"), run_id
     many.browse.click(browse, [many.run], [modes, library.filters["run"]], **QUICK)
-    shell.on_open("dialogue", opened, None, [modes, run, many.run])
+    shell.on_open("dialogue", opened, None, [modes, *runs.values()])
     shell.on_open("dialogue", again, None, [modes, run, watch.shown, *watch.form.inputs], verb="again")
 
 
-def opening(shell: Shell, run_id: str, request: gr.Request) -> tuple[str, str, str]:
-    """View, watched run and generated run to show: what the address names, else this visitor's latest ones."""
+def opening(shell: Shell, run_id: str, request: gr.Request) -> tuple[str, dict[str, str]]:
+    """The view to show, and runs by view: the one that the address names, else this visitor's latest ones."""
     visitor = shell.visitor(request)
     if run_id:
         try:
-            many = shell.service.run(visitor, run_id).task == dialogue_many.TASK
+            task = shell.service.run(visitor, run_id).task
         except UserError:
-            many = False  # the watch view says that there is no such run
-        return ("many", "", run_id) if many else ("watch", run_id, "")
-    watched = latest(shell, visitor, dialogue_watch.TASK)
-    generated = latest(shell, visitor, dialogue_many.TASK)
-    return ("many" if generated and not watched else "watch"), watched, generated
+            task = ""  # the watch view says that there is no such run
+        mode = next((view for view, tasks in VIEWS.items() if task in tasks), "watch")
+        return mode, {mode: run_id}
+    found = {view: next(filter(None, (latest(shell, visitor, task) for task in tasks)), "")
+             for view, tasks in VIEWS.items()}
+    return next((view for view, latest_run in found.items() if latest_run), "watch"), found
 
 
 def latest(shell: Shell, visitor: str, task: str) -> str:

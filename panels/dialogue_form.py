@@ -19,6 +19,8 @@ MODEL_ROLES = ("seeker", "counselor", "supporter")
 TALK = ("min_turns", "max_turns", "seed", "pause_after_turn", "seeker_state", "budget_tokens")
 WORDS = ("temperature", "top_p", "top_k", "max_new_tokens", "min_new_tokens", "repetition_penalty", "no_repeat_ngram",
          "redraws")
+MODES = ("scored", "prompt", "classifier", "agent", "none", "you")
+"""Ways to choose the strategy that the form offers; ``agent`` only while a trained agent plays the supporter."""
 COUNSEL = ("beta", "choice_temperature", "stage_weight", "repeat_weight")
 
 
@@ -123,8 +125,11 @@ def _counsel(shell: Shell, form: Form) -> None:
     form.fields["strategy_yaml"] = gr.Textbox("", visible=False, lines=8, max_lines=20, elem_classes="dt-code",
                                               label=shell.label("dialogue.form.strategy_yaml"))
     form.fields["counselor"] = gr.Radio(
-        [(shell.label(f"dialogue.counselor.{mode}"), mode) for mode in ("scored", "prompt", "none", "you")],
+        [(shell.label(f"dialogue.counselor.{mode}"), mode) for mode in MODES],
         value="scored", label=shell.label("dialogue.form.counselor"), elem_classes="dt-row")
+    form.fields["classifier"] = gr.Dropdown([], value="", visible=False, allow_custom_value=True,
+                                            label=shell.label("dialogue.form.classifier"))
+    form.pickers["counselor"] = pane()
 
 
 def _models(shell: Shell, form: Form) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from backends.sweetiechat.library import parse_strategies
-from panels import dialogue_bring
+from panels import dialogue_bring, dialogue_counsel
 from panels import dialogue_cases as cases
 from panels.dialogue_form import COUNSEL, MODEL_ROLES, SPECS, TALK, WORDS, Form
 from workbench.contract import Json, UserError
@@ -30,6 +30,8 @@ def request_of(values: Mapping[str, Json], default_model: str) -> dict[str, Json
         "language": language, "scenario": scenario, "counselor": values["counselor"],
         "card": cases.card_request(str(values["card_id"]), scenario_id, language, {n: values[n] for n in CARD}),
         "strategy_set": strategies(values), "human_roles": list(values.get("human_roles") or ())}
+    if values["counselor"] == "classifier":
+        fields["classifier"] = str(values.get("classifier") or "").strip()
     shared = str(values.get("model") or "").strip() or default_model
     for role in MODEL_ROLES:
         fields[f"{role}_model"] = str(values.get(f"{role}_model") or "").strip() or shared
@@ -79,7 +81,8 @@ def values_of(fields: Mapping[str, Json]) -> dict[str, Json]:
     chosen = str(fields.get("strategy_set") or cases.STRATEGY_SETS[0])
     own = chosen not in cases.STRATEGY_SETS
     values |= {"strategy_set": "own" if own else chosen, "strategy_yaml": chosen if own else "",
-               "counselor": fields.get("counselor", "scored"), "human_roles": list(fields.get("human_roles") or ())}
+               "counselor": fields.get("counselor", "scored"), "classifier": str(fields.get("classifier") or ""),
+               "human_roles": list(fields.get("human_roles") or ())}
     used = [str(fields.get(f"{role}_model") or "") for role in MODEL_ROLES]
     values["model"] = used[0]
     values |= {f"{role}_model": "" if name == used[0] else name for role, name in zip(MODEL_ROLES, used, strict=True)}
@@ -90,6 +93,7 @@ def wire(shell: Shell, form: Form) -> None:
     """Connect the form's parts with one another (Start is connected by the watch view)."""
     _wire_case(shell, form)
     dialogue_bring.wire(shell, form)
+    dialogue_counsel.wire(shell, form)
     form.fields["strategy_set"].input(lambda name: gr.update(visible=name == "own"), [form.fields["strategy_set"]],
                                       [form.fields["strategy_yaml"]], **QUICK)
 

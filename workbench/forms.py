@@ -10,7 +10,7 @@ import dataclasses
 import json
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Union, get_args, get_origin
 
 import gradio as gr
@@ -54,11 +54,13 @@ class Form:
 
 @dataclass(frozen=True)
 class Words:
-    """How a form speaks: texts of the page, a method's own words, and the models that may be named."""
+    """How a form speaks: texts of the page, a method's own words, the models that may be named, and what else may be
+    picked: (label, value) choices by field, beside which anything can be typed."""
 
     say: Say
     gloss: Say
     models: Sequence[tuple[str, str]]
+    picks: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
     def name(self, field: str) -> str:
         """``min_turns`` as a label: ``Min turns``, in the reader's language."""
@@ -92,13 +94,15 @@ def entries(request: type, prefix: str = "", group: str = "") -> list[Entry]:
 
 
 def build(request: type, say: Say, values: Mapping[str, Json] | None = None,
-          models: Sequence[tuple[str, str]] = (), gloss: Say = str) -> Form:
+          models: Sequence[tuple[str, str]] = (), gloss: Say = str,
+          picks: Mapping[str, Sequence[tuple[str, str]]] | None = None, opened: int = 1) -> Form:
     """Lay out the form in the current Gradio context, filled with ``values`` (nested JSON; defaults where missing).
 
     ``say`` turns keys into texts, ``gloss`` a method's English words into the reader's language; ``models`` are
-    (label, reference) choices for fields that name a model.
+    (label, reference) choices for fields that name a model, ``picks`` choices for other fields of text or of a list of
+    texts. The first ``opened`` groups are unfolded.
     """
-    words = Words(say, gloss, models)
+    words = Words(say, gloss, models, picks or {})
     base = dict(values or {})
     all_entries = [entry for entry in entries(request) if entry.spec.knob.widget != "hidden"]
     made: dict[str, Component] = {}
@@ -108,7 +112,7 @@ def build(request: type, say: Say, values: Mapping[str, Json] | None = None,
         if not group:
             _lay(members, base, words, made)
             continue
-        with gr.Accordion(words.name(group), open=group == groups[0], elem_classes="wb-group"):
+        with gr.Accordion(words.name(group), open=group in groups[:opened], elem_classes="wb-group"):
             _lay(members, base, words, made)
     _link(all_entries, made)
     return Form(request, {entry.key: made[entry.key] for entry in all_entries}, base)
@@ -165,6 +169,8 @@ def component(entry: Entry, value: Json, words: Words) -> Component:
         if value not in [reference for _, reference in offered]:
             offered.append((str(value), str(value)))
         return gr.Dropdown(offered, value=value or "", allow_custom_value=True, **common)
+    if entry.key in words.picks:
+        return _picker(shape, value, words.picks[entry.key], {**common, "info": words.gloss(knob.help)})
     if shape == "choice":
         choices = [(words.gloss(str(choice)), choice) for choice in _choices(spec.kind)]
         return (gr.Radio if len(choices) <= FEW else gr.Dropdown)(choices, value=value, **common)
@@ -179,6 +185,15 @@ def component(entry: Entry, value: Json, words: Words) -> Component:
         return gr.Number(value, precision=0 if shape == "int" else None,
                          step=knob.step or (1 if shape == "int" else 0.01), **common)
     return _text_box(shape, value, knob, common)
+
+
+def _picker(shape: str, value: Json, offered: Sequence[tuple[str, str]], common: Mapping[str, Any]) -> Component:
+    """A list of choices to pick from; what is chosen already and what a person types is a choice too."""
+    chosen = [str(part) for part in value or ()] if shape == "lines" else str(value or "")
+    known = [reference for _, reference in offered]
+    more = [part for part in (chosen if isinstance(chosen, list) else [chosen]) if part and part not in known]
+    return gr.Dropdown([*offered, *((part, part) for part in more)], value=chosen, multiselect=shape == "lines",
+                       allow_custom_value=True, **common)
 
 
 def _text_box(shape: str, value: Json, knob: Knob, common: Mapping[str, Any]) -> Component:
@@ -243,6 +258,8 @@ def read(entry: Entry, value: Any) -> Json:
             raise UserError(f"{entry.key} is empty; it must be {describe(kind)}.")
     if shape == "int" and isinstance(value, float) and value.is_integer():
         return int(value)
+    if shape == "lines" and isinstance(value, list):
+        return [str(part).strip() for part in value if str(part).strip()]
     if shape == "lines":
         return [line.strip() for line in str(value or "").splitlines() if line.strip()]
     if shape == "json" or (shape == "text" and kind is not str and str(value).lstrip()[:1] in ("{", "[")):

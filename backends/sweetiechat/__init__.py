@@ -14,6 +14,7 @@ stopping, crisis   why a dialogue ends (A.6)
 loop               advances many dialogues in lockstep; a watched dialogue is a batch of one
 play, generate     the two tasks
 exchange           JSONL (exact), ESConv layout, chat messages, CSV
+branch, compare    fork a dialogue at any turn; branches in figures; ``pair`` makes blind pairs of them
 =================  =====================================================================================
 
 Departures and defaults of ours
@@ -36,7 +37,11 @@ Departures and defaults of ours
 The artifact ``dialogue.json`` is a ``Dialogue`` as JSON plus the state of the run, see ``table.table_to_json``.
 """
 
+from backends.sweetiechat.evaluate_requests import EvaluateRequest, EvaluateResult
 from backends.sweetiechat.importers.request import CorpusRequest, CorpusResult
+from backends.sweetiechat.pair_request import PairRequest, PairResult
+from backends.sweetiechat.replies_requests import RepliesRequest, RepliesResult
+from backends.sweetiechat.measure_request import MeasureRequest, MeasureResult
 from backends.sweetiechat.requests import DialogueRequest, DialogueResult, GenerateRequest, GenerateResult
 from backends.sweetiechat.scenarios.request import ScenarioRequest, ScenarioResult
 from backends.sweetiechat.train_requests import ClassifierRequest, ClassifierResult, TrainRequest, TrainResult
@@ -61,4 +66,15 @@ TASKS = (
          TrainRequest(max_steps=2, batch=1, length=96, rank=4, alpha=8, save="adapter"), Needs(memory_gb=3.0)),
     Task("sweetiechat.classifier.v1", "Train a strategy classifier", "job", ClassifierRequest, ClassifierResult,
          "backends.sweetiechat.classifier_task:run", ClassifierRequest(folds=2, resamples=50), Needs(memory_gb=0.5)),
+    Task("sweetiechat.replies.v1", "Try every strategy for one turn", "stream", RepliesRequest, RepliesResult,
+         "backends.sweetiechat.replies:run", RepliesRequest(strategies=("question", "information"), max_new_tokens=12),
+         Needs(slots=(), memory_gb=0.3)),
+    Task("sweetiechat.evaluate.v1", "Measure a supporter on held-out dialogues", "job", EvaluateRequest,
+         EvaluateResult, "backends.sweetiechat.evaluate:run",
+         EvaluateRequest(data=("practice",), dialogues=2, turns=1, max_new_tokens=12, min_new_tokens=0, resamples=50),
+         Needs(slots=(), memory_gb=0.4)),
+    Task("sweetiechat.pair.v1", "Pair branches for human evaluation", "job", PairRequest, PairResult,
+         "backends.sweetiechat.pair:run", PairRequest(), Needs(slots=(), memory_gb=0.2)),
+    Task("sweetiechat.measure.v1", "Measure dialogues", "job", MeasureRequest, MeasureResult,
+         "backends.sweetiechat.measure:run", MeasureRequest(resamples=100), Needs(slots=(), memory_gb=0.5)),
 )

@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from backends.common.language import Decoding, LanguageModel, open_model
+from backends.sweetiechat.agent import Agent, check_agent, find_agent
+from backends.sweetiechat.classifier_at_work import Trained, open_trained
 from backends.sweetiechat.crisis import CrisisRules, load_rules
-from backends.sweetiechat.objects import Language, Role
+from backends.sweetiechat.library import choose_strategies
+from backends.sweetiechat.objects import CounselorMode, Language, Role
 from backends.sweetiechat.requests import TalkSettings
 from backends.sweetiechat.wording import Voice, Wording, load_wording, voice_of
 from workbench.contract import Context, UserError
@@ -21,7 +24,8 @@ NAMES = {"en": "English", "zh": "Chinese"}
 @dataclass(frozen=True)
 class Cast:
     """Models by role, with what every step needs. ``nulls`` keeps the counselor's scores of an empty history,
-    which are the same for every dialogue of one strategy set, so that they are computed once."""
+    which are the same for every dialogue of one strategy set, so that they are computed once; ``trained`` is the
+    classifier that counsels in mode ``classifier``, ``agent`` the supporter where its model is a trained agent."""
 
     models: Mapping[Role, LanguageModel]
     references: Mapping[Role, str]
@@ -30,9 +34,13 @@ class Cast:
     crisis: CrisisRules
     generator: Callable[[int], random.Random]
     nulls: dict[str, list[float]] = field(default_factory=dict)
+    trained: Trained | None = None
+    agent: Agent | None = None
 
     def voice(self, role: Role) -> Voice:
         """How to speak to the model of a role."""
+        if role == "supporter" and self.agent is not None:
+            return Voice(trained=True)
         return voice_of(self.models[role].card)
 
     def decoding(self, seed: int, **changes: object) -> Decoding:
@@ -45,8 +53,9 @@ class Cast:
         return Decoding(**{**values, **changes})  # type: ignore[arg-type]
 
     def named(self) -> dict[str, str]:
-        """References by role, as a dialogue keeps them."""
-        return {str(role): reference for role, reference in self.references.items()}
+        """References by role, as a dialogue keeps them; a classifier that counsels is the counselor."""
+        named = {str(role): reference for role, reference in self.references.items()}
+        return {**named, "counselor": self.settings.classifier.strip()} if self.trained else named
 
     def can_score(self, role: Role) -> bool:
         """Whether the model of a role gives log-probabilities."""
@@ -59,11 +68,20 @@ def seed_of(*parts: object) -> int:
     return int.from_bytes(digest[:6], "big")
 
 
-def open_cast(context: Context, settings: TalkSettings, roles: tuple[Role, ...], opener: Opener = open_model) -> Cast:
-    """Open the models of these roles, one line for each different reference.
+def roles_for(counselor: CounselorMode) -> tuple[Role, ...]:
+    """The roles that a language model is opened for. A classifier counsels by itself; without a counselor, and where
+    the trained agent chooses its own strategy, nobody is asked."""
+    alone: tuple[CounselorMode, ...] = ("none", "agent", "classifier")
+    return ("seeker", "supporter") if counselor in alone else ("seeker", "counselor", "supporter")
 
-    Raises ``UserError`` when a model does not speak the dialogue's language.
+
+def open_cast(context: Context, settings: TalkSettings, roles: tuple[Role, ...], opener: Opener = open_model) -> Cast:
+    """Open the models of these roles, one line for each different reference, and the classifier that counsels.
+
+    Raises ``UserError`` when a model does not speak the dialogue's language, or the classifier cannot be used.
     """
+    counsels = getattr(settings, "counselor", "") == "classifier"
+    trained = open_trained(context, settings.classifier.strip()) if counsels else None
     references = {role: getattr(settings, f"{role}_model").strip() or context.default_model for role in roles}
     lines: dict[str, LanguageModel] = {}
     try:
@@ -71,12 +89,16 @@ def open_cast(context: Context, settings: TalkSettings, roles: tuple[Role, ...],
             if reference not in lines:
                 lines[reference] = opener(context, reference)
             check_language(lines[reference], reference, role, settings.language)
+        agent = find_agent(context, references["supporter"]) if "supporter" in references else None
+        check_agent(agent, getattr(settings, "counselor", ""), choose_strategies(settings.strategy_set),
+                    references.get("supporter", ""))
     except BaseException:
         for line in lines.values():
             line.close()
         raise
     models = {role: lines[reference] for role, reference in references.items()}
-    return Cast(models, references, settings, load_wording(settings.language), load_rules(), context.generator)
+    return Cast(models, references, settings, load_wording(settings.language), load_rules(), context.generator,
+                trained=trained, agent=agent)
 
 
 def check_language(model: LanguageModel, reference: str, role: Role, language: Language) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from backends.sweetiechat.classifier import train_linear
+from backends.sweetiechat.classifier_at_work import FREQUENCIES
 from backends.sweetiechat.classifier_features import Case, cases_of
 from backends.sweetiechat.classifier_validation import (
     Predicted,
@@ -28,6 +30,7 @@ from backends.sweetiechat.train_data import read_one, refused
 from backends.sweetiechat.train_requests import ClassifierRequest, ClassifierResult, SavedModel, Scored
 from backends.sweetiechat.train_text import lines_of
 from workbench.contract import Context, Json, UserError
+from workbench.files import write_json
 
 
 def run(request: ClassifierRequest, context: Context) -> ClassifierResult:
@@ -133,6 +136,8 @@ def save(request: ClassifierRequest, cases: Sequence[Case], states: Mapping[int,
     facts: dict[str, Json] = {"dialogues": result.dialogues, "turns": result.turns, "data": list(request.data),
                               "macro_f1": next(s.value for s in result.figures if s.name == "macro_f1")}
     folder.mkdir(parents=True, exist_ok=True)
+    counts = Counter(case.label for case in cases)
+    write_json(folder / FREQUENCIES, {key: count / len(cases) for key, count in sorted(counts.items())})
     if request.kind != "lm":
         train_linear(cases, request.reads, request.strength, request.gamma, facts).save(folder)
     if request.kind != "linear":

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from backends.sweetiechat.cast import Cast
 from backends.sweetiechat.clean import printable
-from backends.sweetiechat.counselor import stage_of
+from backends.sweetiechat.counselor_terms import stage_of
 from backends.sweetiechat.loop import close, seat
 from backends.sweetiechat.objects import Counsel, Role, Turn
 from backends.sweetiechat.stopping import reason_to_stop

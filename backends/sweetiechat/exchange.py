@@ -1,13 +1,12 @@
-"""Dialogues to and from files: own JSONL (exact), ESConv's layout, chat messages for fine-tuning, CSV for tables.
+"""Dialogues as text: own JSONL (exact), chat messages for fine-tuning, CSV for tables; and strategy labels by name.
 
 =========  ====================================================================================================
 jsonl      one ``Dialogue`` a line; reading it back gives equal objects
-esconv     a list of {emotion_type, problem_type, situation, survey_score, dialog: [{speaker, annotation, content}]}
 chat       one {"messages": [...]} a line; the seeker is the user; "[Strategy] text" with ``strategy_tokens``
 csv        one row a turn, for spreadsheets; a cell that a spreadsheet would run as a formula gets a leading '
 =========  ====================================================================================================
 
-``FORMATS`` maps each to (function, file name ending, media type).
+Other layouts are written where they are read, in :mod:`importers`; :mod:`exports` knows them all.
 """
 
 from __future__ import annotations
@@ -16,18 +15,15 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
 
-from backends.sweetiechat.library import ASSETS, choose_strategies
-from backends.sweetiechat.objects import Dialogue, Private, Scenario, Turn, dialogue_from_json, dialogue_to_json
+from backends.sweetiechat.library import ASSETS
+from backends.sweetiechat.objects import Dialogue, dialogue_from_json, dialogue_to_json
 from workbench.contract import Json, UserError
 
-SPEAKERS = {"seeker": "seeker", "usr": "seeker", "user": "seeker", "speaker": "seeker",
-            "supporter": "supporter", "sys": "supporter",
-            "listener": "supporter"}
 COLUMNS = ("dialogue", "turn", "role", "strategy", "stage", "intensity", "text", "author", "scenario", "card",
            "emotion", "stop_reason", "counselor", "model", "seed")
 
@@ -55,80 +51,6 @@ def from_jsonl(text: str) -> list[Dialogue]:
             raise UserError(f"Line {number} is not a dialogue: {error}.",
                             advice="Each line must be one dialogue as the workbench exports it.") from error
     return found
-
-
-def to_esconv(dialogues: Iterable[Dialogue]) -> str:
-    """ESConv's layout as JSON text: strategies by English label on supporter turns, intensities where known."""
-    return json.dumps([_esconv(d) for d in dialogues], ensure_ascii=False, indent=1)
-
-
-def _esconv(dialogue: Dialogue) -> dict[str, Json]:
-    labels = {item.key: item.label_en for item in dialogue.strategy_set.items}
-    states = [turn.private.intensity for turn in dialogue.turns if turn.private]
-    rows = []
-    for turn in dialogue.turns:
-        marks: dict[str, Json] = {}
-        if turn.role == "supporter" and turn.strategy:
-            marks["strategy"] = labels.get(turn.strategy, turn.strategy)
-        if "feedback" in turn.meta:
-            marks["feedback"] = turn.meta["feedback"]
-        rows.append({"speaker": turn.role, "annotation": marks, "content": turn.text})
-    scores = {"initial_emotion_intensity": str(dialogue.scenario.intensity_0)}
-    if states:
-        scores["final_emotion_intensity"] = str(states[-1])
-    return {"experience_type": "", "emotion_type": dialogue.scenario.emotion,
-            "problem_type": dialogue.scenario.problem_type_id, "situation": dialogue.scenario.situation,
-            "survey_score": {"seeker": scores, "supporter": {}}, "dialog": rows}
-
-
-def from_esconv(text: str) -> list[Dialogue]:
-    """Dialogues in ESConv's layout (raw or failed ones). Labels go through the normaliser; a label that it does not
-    know raises ``UserError``, so that no spelling becomes a class of its own."""
-    try:
-        rows = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"The file is not JSON: {error}.") from error
-    if not isinstance(rows, list):
-        raise UserError("The file holds no list; ESConv's layout is a list of dialogues.")
-    normal = label_table("esconv-8")
-    return [_from_esconv(number, row, normal) for number, row in enumerate(rows)]
-
-
-def _from_esconv(number: int, row: Json, normal: Mapping[str, str]) -> Dialogue:
-    if not isinstance(row, dict) or not isinstance(row.get("dialog"), list):
-        raise UserError(f"Entry {number} of the file has no list named dialog.")
-    scores = (row.get("survey_score") or {}).get("seeker") or {}
-    first = _level(scores.get("initial_emotion_intensity"), 3)
-    scenario = Scenario(f"esconv-{number}", str(row.get("problem_type") or "unknown"),
-                        str(row.get("emotion_type") or "unknown"), first,
-                        str(row.get("situation") or "").strip()[:4000] or "(not given)")
-    turns = [_turn(place, entry, number, normal) for place, entry in enumerate(row["dialog"])]
-    last = _level(scores.get("final_emotion_intensity"), 0)
-    spoken = [turn.idx for turn in turns if turn.role == "seeker"]
-    if last and spoken:
-        old = turns[spoken[-1]]
-        turns[spoken[-1]] = Turn(old.idx, old.role, old.text, private=Private(scenario.emotion, last, level=last),
-                                 meta=old.meta)
-    return Dialogue(f"esconv-{number}", scenario, None, choose_strategies("esconv-8"), tuple(turns), "imported",
-                    counselor="none")
-
-
-def _level(value: Json, default: int) -> int:
-    text = str(value).strip()
-    return int(text) if text in {"1", "2", "3", "4", "5"} else default
-
-
-def _turn(place: int, entry: Json, number: int, normal: Mapping[str, str]) -> Turn:
-    role = SPEAKERS.get(str(entry.get("speaker", "")).lower()) if isinstance(entry, dict) else None
-    if role is None:
-        raise UserError(f"Turn {place} of entry {number} has the speaker {entry!r:.60}; known are "
-                        f"{', '.join(SPEAKERS)}.")
-    marks = entry.get("annotation") or {}
-    label = marks.get("strategy")
-    key = normalise(str(label), normal) if label and role == "supporter" else None
-    meta = {"author": "imported", **({"feedback": marks["feedback"]} if "feedback" in marks else {})}
-    text = str(entry.get("content", "")).strip()
-    return Turn(place, "seeker" if role == "seeker" else "supporter", text, key, meta=meta)
 
 
 def label_table(set_name: str, folder: Path = ASSETS) -> dict[str, str]:
@@ -188,20 +110,3 @@ def _cell(value: Json) -> Json:
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t"):
         return "'" + value
     return "" if value is None else value
-
-
-FORMATS: Mapping[str, tuple[Callable[[Sequence[Dialogue]], str], str, str]] = {
-    "jsonl": (to_jsonl, "dialogues.jsonl", "application/jsonl"),
-    "esconv": (to_esconv, "dialogues.esconv.json", "application/json"),
-    "chat": (to_chat, "dialogues.chat.jsonl", "application/jsonl"),
-    "csv": (to_csv, "dialogues.csv", "text/csv"),
-}
-
-
-def export(dialogues: Sequence[Dialogue], name: str) -> str:
-    """The dialogues in one of ``FORMATS``."""
-    if name not in FORMATS:
-        raise UserError(f"There is no export format {name!r}; there are {', '.join(FORMATS)}.")
-    if not dialogues:
-        raise UserError("There is no dialogue to export yet.", advice="Wait for the first one to end.")
-    return FORMATS[name][0](dialogues)

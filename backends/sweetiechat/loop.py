@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from backends.sweetiechat.cast import Cast
 from backends.sweetiechat.counselor import decide
+from backends.sweetiechat.crisis import CrisisRules
 from backends.sweetiechat.objects import Dialogue, Role, StopReason, Turn
 from backends.sweetiechat.seeker import seeker_turns
 from backends.sweetiechat.stopping import reason_to_stop
 from backends.sweetiechat.supporter import supporter_turns
 from backends.sweetiechat.table import Table
+from workbench.contract import Json
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def seat(table: Table, turn: Turn, cast: Cast, tokens: int = 0) -> Table:
     spent = table.tokens + tokens
     dialogue = table.dialogue.with_turn(turn)
     reason = reason_to_stop(dialogue, cast.settings, cast.wording, cast.crisis, spent)
-    return table.changed(dialogue=close(dialogue, reason, cast), pending=None, tokens=spent)
+    # a branch may have chosen the strategy of the reply to this turn already
+    pending = table.pending if turn.role == "seeker" and reason == "running" else None
+    return table.changed(dialogue=close(dialogue, reason, cast), pending=pending, tokens=spent)
 
 
 def close(dialogue: Dialogue, reason: StopReason, cast: Cast) -> Dialogue:
@@ -70,7 +74,12 @@ def close(dialogue: Dialogue, reason: StopReason, cast: Cast) -> Dialogue:
         return dialogue
     qc = dict(dialogue.qc)
     if reason == "safety":
-        last = dialogue.turns[-1]
-        qc["safety"] = {"turn": last.idx, "phrases": list(cast.crisis.found(last.text)),
-                        "resources": list(cast.crisis.resources[dialogue.language])}
+        qc["safety"] = safety_note(dialogue, cast.crisis)
     return dataclasses.replace(dialogue, stop_reason=reason, qc=qc)
+
+
+def safety_note(dialogue: Dialogue, crisis: CrisisRules) -> dict[str, Json]:
+    """Which phrases of the last turn called for help, and where it is."""
+    last = dialogue.turns[-1]
+    return {"turn": last.idx, "phrases": list(crisis.found(last.text)),
+            "resources": list(crisis.resources[dialogue.language])}

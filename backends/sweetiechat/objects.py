@@ -19,7 +19,7 @@ Language = Literal["en", "zh"]
 Speaker = Literal["seeker", "supporter"]
 Role = Literal["seeker", "counselor", "supporter"]
 Stage = Literal["exploration", "comforting", "action", "any"]
-CounselorMode = Literal["prompt", "scored", "classifier", "oracle", "none", "you"]
+CounselorMode = Literal["prompt", "scored", "classifier", "agent", "oracle", "none", "you"]
 StopReason = Literal["running", "want_to_stop", "goodbye", "relieved", "max_turns", "repetition", "safety",
                      "budget", "user", "imported"]
 STOP_REASONS: tuple[StopReason, ...] = ("want_to_stop", "goodbye", "relieved", "max_turns", "repetition",
@@ -217,6 +217,15 @@ class Dialogue:
     def ended(self) -> bool:
         """Whether the dialogue is over."""
         return self.stop_reason != "running"
+
+    @property
+    def root(self) -> str:
+        """The id of the dialogue that this one branches off, however many forks ago; its own id without a fork.
+
+        Every draw is seeded by it, so that a branch in which nothing was changed repeats what was said."""
+        branch = self.qc.get("branch")
+        root = branch.get("root") if isinstance(branch, Mapping) else None
+        return str(root.get("id") or self.id) if isinstance(root, Mapping) else self.id
 
     def said_by(self, role: Speaker) -> tuple[Turn, ...]:
         """The turns of one speaker, in order."""

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from backends.common.language import open_model
-from backends.sweetiechat import commands
-from backends.sweetiechat.cast import Cast, Opener, close_cast, open_cast, seed_of
+from backends.sweetiechat import branch, commands
+from backends.sweetiechat.cast import Cast, Opener, close_cast, open_cast, roles_for, seed_of
 from backends.sweetiechat.library import choose_card, choose_scenario, choose_strategies, load_library
 from backends.sweetiechat.loop import Hooks, step
 from backends.sweetiechat.objects import CODE_VERSION, Dialogue, Role
@@ -49,12 +49,14 @@ def run(request: DialogueRequest, context: Context, opener: Opener = open_model)
 
 
 def roles_needed(request: DialogueRequest) -> tuple[Role, ...]:
-    """The roles for which a model is opened: any may be given back by a person, but no counselor in ``none``."""
-    return ("seeker", "supporter") if request.counselor == "none" else ("seeker", "counselor", "supporter")
+    """The roles for which a model is opened: any may be given back by a person, but not every mode has a counselor."""
+    return roles_for(request.counselor)
 
 
 def start(request: DialogueRequest) -> Table:
-    """The table before the first turn."""
+    """The table before the first turn of its own."""
+    if request.origin:
+        return branch.start(request)
     library = load_library(request.language)
     scenario = choose_scenario(request.scenario, library)
     card = choose_card(request.card, scenario, library)
@@ -152,7 +154,7 @@ def _hooks(table: Table, context: Context, request: DialogueRequest) -> Hooks:
 
 def _live(table: Table, role: Role, text: str) -> dict[str, Json]:
     """What ``live.json`` holds: the half-written turn, and the decision it follows."""
-    pending = table.pending
+    pending = table.pending if role != "seeker" else None
     ranking = [{"strategy": r.strategy, "score": r.score, "probability": r.probability} for r in pending.ranking] \
         if pending else []
     return {"phase": role, "role": role, "idx": len(table.dialogue.turns), "text": text,

@@ -50,7 +50,7 @@ class RepliesRequest:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One reply: its strategy, p(strategy | talk) over the strategies tried, and what is left wrong with the text."""
+    """One reply: its strategy, p(strategy | talk) over the whole set, and what is left wrong with the text."""
 
     strategy: str
     label: str

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from backends.sweetiechat.objects import Language
+from backends.sweetiechat.quality.verdict import Limits
 from workbench.contract import Json, Knob, UserError
 from workbench.fields import validate
 
-MODELS, TALK, COUNSEL, WORDS = "Models", "Dialogue", "Counselor", "Decoding"
+MODELS, TALK, COUNSEL, WORDS, QUALITY = "Models", "Dialogue", "Counselor", "Decoding", "Quality"
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,19 @@ class TalkSettings:
     beta: Annotated[float, Knob("How much of the label's own prior is taken off its score", 0, 2, 0.05,
                                 group=COUNSEL, shown_if=("counselor", ("scored", "prompt")))] = 1.0
     choice_temperature: Annotated[float, Knob("0 takes the best strategy; above 0 samples softmax(score / T)", 0, 5,
-                                              0.05, group=COUNSEL, shown_if=("counselor", ("scored", "prompt")))] = 0.7
+                                              0.05, group=COUNSEL,
+                                              shown_if=("counselor", ("scored", "prompt", "classifier")))] = 0.7
     stage_weight: Annotated[float, Knob("Bonus for strategies that fit the stage of the talk", 0, 5, 0.05,
-                                        group=COUNSEL, shown_if=("counselor", ("scored", "prompt")))] = 0.5
+                                        group=COUNSEL,
+                                        shown_if=("counselor", ("scored", "prompt", "classifier")))] = 0.5
     repeat_weight: Annotated[float, Knob("Penalty for each use among the last three strategies", 0, 5, 0.05,
-                                         group=COUNSEL, shown_if=("counselor", ("scored", "prompt")))] = 0.5
+                                         group=COUNSEL,
+                                         shown_if=("counselor", ("scored", "prompt", "classifier")))] = 0.5
+    choice_top_k: Annotated[int, Knob("Draw among the best strategies only, so many (0: all)", 0, 100, 1, group=COUNSEL,
+                                      shown_if=("counselor", ("scored", "prompt", "classifier")))] = 0
+    rebalance: Annotated[float, Knob("Class re-weighting of the classifier: a strategy gains this times "
+                                     "log(1 / its frequency)", 0, 3, 0.05, group=COUNSEL,
+                                     shown_if=("counselor", ("classifier",)))] = 0.0
     max_new_tokens: Annotated[int, Knob("Longest utterance in tokens", 8, 400, 1, group=WORDS)] = 40
     min_new_tokens: Annotated[int, Knob("Shortest utterance in tokens", 0, 100, 1, group=WORDS)] = 6
     temperature: Annotated[float, Knob("0 always takes the likeliest word", 0, 2, 0.05, group=WORDS)] = 0.6
@@ -116,8 +125,11 @@ class GenerateRequest(TalkSettings):
     counselor: Annotated[Literal["scored", "prompt", "classifier", "agent", "none"], Knob(
         "How the strategy is chosen: the labels are scored, the model writes JSON, a trained classifier, the trained "
         "agent itself, or no strategy", group=COUNSEL)] = "scored"
-    quality: Annotated[bool, Knob("Judge every dialogue when it ends; rejected ones are kept apart as negatives",
-                                  group=TALK)] = True
+    quality: Annotated[bool, Knob("Judge every dialogue when it ends; rejected ones are marked and kept as negatives",
+                                  group=QUALITY)] = True
+    checker: Annotated[str, Knob("A classifier of utterances that checks whether a reply carries out its strategy: "
+                                 "run:ID/classifier (empty: not checked)", None, 500, group=QUALITY)] = ""
+    limits: Annotated[Limits, Knob("Where quality control draws the line", group=QUALITY)] = Limits()
 
 
 @dataclass(frozen=True)
@@ -134,10 +146,14 @@ class DialogueResult:
 
 @dataclass(frozen=True)
 class GenerateResult:
-    """What a batch made; the dialogues are the artifact ``dialogues.jsonl``, one a line."""
+    """What a batch made; the dialogues are the artifact ``dialogues.jsonl``, one a line, and ``quarantined.jsonl`` for
+    a person to look at. ``quality`` counts dialogues by status, ``failed`` and ``unchecked`` by rule."""
 
     dialogues: int
     turns: int
     tokens: int
     stop_reasons: Mapping[str, int] = field(default_factory=dict)
     strategies: Mapping[str, int] = field(default_factory=dict)
+    quality: Mapping[str, int] = field(default_factory=dict)
+    failed: Mapping[str, int] = field(default_factory=dict)
+    unchecked: Mapping[str, int] = field(default_factory=dict)

@@ -23,9 +23,10 @@ from itertools import pairwise
 from backends.sweetiechat.aims import Aim, next_aim
 from backends.sweetiechat.cast import Cast, seed_of
 from backends.sweetiechat.clean import printable
-from backends.sweetiechat.counselor import first_object, softmax
+from backends.sweetiechat.counselor_prompted import first_object
+from backends.sweetiechat.counselor_terms import softmax
 from backends.sweetiechat.objects import Dialogue, Private, Turn
-from backends.sweetiechat.speaking import OnText, Spoken, partial_utterance, speak
+from backends.sweetiechat.speaking import JSON_ROOM, PLAIN, Form, OnText, Spoken, partial_utterance, speak
 from backends.sweetiechat.views import view_for
 from workbench.contract import Json
 
@@ -37,13 +38,14 @@ SHORT_WORD = 3
 def seeker_turns(dialogues: Sequence[Dialogue], cast: Cast, on_text: OnText | None = None,
                  cancelled: Callable[[], None] | None = None) -> list[tuple[Turn, int]]:
     """The next seeker turn of every dialogue and the new tokens it took."""
-    rngs = [cast.generator(seed_of(cast.settings.seed, d.id, len(d.turns), "aim")) for d in dialogues]
+    rngs = [cast.generator(seed_of(cast.settings.seed, d.root, len(d.turns), "aim")) for d in dialogues]
     aims = [next_aim(d, cast.wording, rng, cast.settings.min_turns) for d, rng in zip(dialogues, rngs, strict=True)]
     picks = [rng.randrange(1000) for rng in rngs]
     as_json, voice = cast.settings.seeker_state == "json", cast.voice("seeker")
     spoken = speak("seeker", dialogues, lambda row, draw: view_for(
         "seeker", dialogues[row], cast.wording, voice, task="json" if as_json else "speak", aim=aims[row],
-        pick=picks[row] + draw), cast, read_json if as_json else None, on_text, cancelled)
+        pick=picks[row] + draw), cast, Form(read_json, partial_utterance, JSON_ROOM, free=True) if as_json else PLAIN,
+        on_text, cancelled)
     turns = [Turn(len(d.turns), "seeker", s.text, meta=s.meta) for d, s in zip(dialogues, spoken, strict=True)]
     states = _states(dialogues, turns, aims, spoken, cast)
     return [(Turn(t.idx, t.role, t.text, private=private, meta={**t.meta, "state": how}), s.tokens)

@@ -36,22 +36,37 @@ class Spoken:
     value: Mapping[str, Json] | None = None
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a reply is written: ``read`` turns it into utterance and value, ``partial`` gives the utterance of one that
+    is half written. ``room`` new tokens more than the utterance's are allowed for what stands around it; a reply that
+    is ``free`` may have several lines and be as short as it likes (JSON)."""
+
+    read: Callable[[str], tuple[str, Mapping[str, Json] | None]] = lambda text: (text, None)
+    partial: Callable[[str], str] = str.strip
+    room: int = 0
+    free: bool = False
+
+
+PLAIN = Form()
+"""The reply is the utterance."""
+
+
 def speak(role: Speaker, dialogues: Sequence[Dialogue], prompt_of: Callable[[int, int], Prompt], cast: Cast,
-          read: Callable[[str], tuple[str, Mapping[str, Json] | None]] | None = None, on_text: OnText | None = None,
+          form: Form = PLAIN, on_text: OnText | None = None,
           cancelled: Callable[[], None] | None = None) -> list[Spoken]:
-    """An utterance of ``role`` for every dialogue. ``prompt_of(row, draw)`` makes the prompt; ``read`` turns a
-    JSON reply into utterance and value (absent: the reply is the utterance)."""
+    """An utterance of ``role`` for every dialogue. ``prompt_of(row, draw)`` makes the prompt."""
     kept: dict[int, Spoken] = {}
     spent = [0] * len(dialogues)
     rows = list(range(len(dialogues)))
     for draw in range(cast.settings.redraws + 1):
         prompts = [prompt_of(row, draw) for row in rows]
         began = time.monotonic()
-        replies = _generate(role, dialogues[0], prompts, draw, cast, read is not None, rows, on_text, cancelled)
+        replies = _generate(role, dialogues[0], prompts, draw, cast, form, rows, on_text, cancelled)
         seconds = (time.monotonic() - began) / len(rows)
         for row, prompt, reply in zip(rows, prompts, replies, strict=True):
             spent[row] += reply.tokens
-            new = _spoken(role, dialogues[row], prompt, reply, cast, read, draw, seconds)
+            new = _spoken(role, dialogues[row], prompt, reply, cast, form, draw, seconds)
             old = kept.get(row)
             if old is None or len(new.meta["faults"]) < len(old.meta["faults"]):
                 kept[row] = new
@@ -61,28 +76,30 @@ def speak(role: Speaker, dialogues: Sequence[Dialogue], prompt_of: Callable[[int
     return [Spoken(s.text, s.meta, spent[row], s.value) for row, s in sorted(kept.items())]
 
 
-def _generate(role: Speaker, first: Dialogue, prompts: Sequence[Prompt], draw: int, cast: Cast, as_json: bool,
+def _generate(role: Speaker, first: Dialogue, prompts: Sequence[Prompt], draw: int, cast: Cast, form: Form,
               rows: Sequence[int], on_text: OnText | None, cancelled: Callable[[], None] | None) -> list[Completion]:
     settings, voice = cast.settings, cast.voice(role)
     seed = seed_of(settings.seed, len(first.turns), role, draw)
-    if as_json:
-        decoding = cast.decoding(seed, max_new_tokens=settings.max_new_tokens + JSON_ROOM, min_new_tokens=0)
+    most = settings.max_new_tokens + form.room
+    if form.free:
+        decoding = cast.decoding(seed, max_new_tokens=most, min_new_tokens=0)
     else:
         whole = settings.min_new_tokens == settings.max_new_tokens  # a fixed length was asked for, as in benchmarks
-        decoding = cast.decoding(seed, stop=("\n",) if (voice.small or not voice.chat) and not whole else ())
-    parts = [prompt.prefill for prompt in prompts]
+        one_line = voice.small or voice.trained or not voice.chat
+        decoding = cast.decoding(seed, max_new_tokens=most, stop=("\n",) if one_line and not whole else ())
+    parts = [""] * len(prompts)  # the prefill is a part of the reply and comes first
 
     def on_token(place: int, text: str) -> None:
         parts[place] += text
         if on_text is not None:
-            on_text(rows[place], partial_utterance(parts[place]) if as_json else parts[place].strip())
+            on_text(rows[place], form.partial(parts[place]))
 
     return cast.models[role].generate(prompts, decoding, on_token if on_text else None, cancelled)
 
 
 def _spoken(role: Speaker, dialogue: Dialogue, prompt: Prompt, reply: Completion, cast: Cast,
-            read: Callable[[str], tuple[str, Mapping[str, Json] | None]] | None, draw: int, seconds: float) -> Spoken:
-    text, value = read(reply.text) if read else (reply.text, None)
+            form: Form, draw: int, seconds: float) -> Spoken:
+    text, value = form.read(reply.text)
     said = [turn.text for turn in dialogue.said_by(role)]
     cut_off = reply.finish == "length" and value is None
     cleaned: Cleaned = clean(text, role, cast.wording, cut_off=cut_off, said=said, small=cast.voice(role).small)

@@ -49,7 +49,9 @@ class Table:
             return None
         if not self.dialogue.turns or self.dialogue.turns[-1].role == "supporter":
             return "seeker"
-        return "supporter" if self.pending or self.dialogue.counselor == "none" else "counselor"
+        alone = self.dialogue.counselor == "none" or (
+            self.dialogue.counselor == "agent" and "counselor" not in self.held)  # it decides while it writes
+        return "supporter" if self.pending or alone else "counselor"
 
     @property
     def waiting_for(self) -> Role | None:

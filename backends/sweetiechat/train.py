@@ -14,6 +14,7 @@ from typing import Any
 
 from backends.sweetiechat.train_card import card, facts
 from backends.sweetiechat.train_data import Source, encode, read_sources
+from backends.sweetiechat.train_kept import keep_held_out, keep_marks
 from backends.sweetiechat.train_requests import Measured, SavedModel, TrainRequest, TrainResult
 from workbench.contract import Context
 from workbench.fields import to_json
@@ -29,6 +30,7 @@ def run(request: TrainRequest, context: Context) -> TrainResult:
 
     context.report(0, 0, "reading the dialogues")
     sources = read_sources(request.data, request.held_out, request.seed, context, request.only_accepted)
+    keep_held_out(sources, context)
     reference = request.model.strip() or default_model(context)
     folder = context.resource(reference)
     with accelerated(context, request.tracker, "sweetiechat", to_json(request)) as accelerator:
@@ -117,6 +119,7 @@ def save(trainee: Any, request: TrainRequest, sources: Sequence[Source], referen
             save_adapter(trainee, folder / "adapter", text)
         else:
             save_model(trainee, folder / "model", text, facts(request, sources, reference, result))
+        keep_marks(sources, folder / one.kind)
         context.artifact(one.kind, folder / one.kind, "model")
         context.artifact(f"{one.kind}-card.md", folder / one.kind / "README.md", "text")
     return tuple(saved)

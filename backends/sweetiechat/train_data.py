@@ -18,8 +18,9 @@ from backends.sweetiechat.bring import place_of
 from backends.sweetiechat.importers import import_dialogues, split
 from backends.sweetiechat.library import ASSETS
 from backends.sweetiechat.objects import Dialogue
+from backends.sweetiechat.reviews import DIALOGUES, standing, with_released
 from backends.sweetiechat.train_text import Variant, replies_of
-from workbench.contract import Context, UserError
+from workbench.contract import Context, MissingResource, UserError
 
 PRACTICE = "practice"
 """Name of the dialogues that come with the project, enough to try every step on."""
@@ -65,24 +66,36 @@ def _of(dialogues: Sequence[Dialogue], number: int) -> tuple[Dialogue, ...]:
 
 def read_one(reference: str, context: Context) -> tuple[list[Dialogue], list[str]]:
     """The dialogues of one reference, and what the file held besides."""
-    imported = import_dialogues(path_of(reference, context),
-                                cancelled=lambda read: context.report(0, 0, f"read {read} dialogues"))
-    return list(imported.dialogues), [f"{where}: {why}" for where, why in imported.skipped]
+    path = path_of(reference, context)
+    imported = import_dialogues(path, cancelled=lambda read: context.report(0, 0, f"read {read} dialogues"))
+    return with_released(path, imported.dialogues), [f"{where}: {why}" for where, why in imported.skipped]
 
 
 def path_of(reference: str, context: Context) -> Path:
     """Where the dialogues of a reference lie."""
     if reference == PRACTICE:
         return ASSETS / "practice.esconv.json"
+    if reference.startswith("run:"):
+        return dialogues_in(context.resource(reference))
     if reference.startswith(("hub:", "path:", "bundled:", "package:")):
         return context.resource(reference)
     return place_of(reference, context)
 
 
+def dialogues_in(path: Path) -> Path:
+    """The file with the dialogues of a run's folder of artifacts; a file is itself. Raises ``MissingResource``."""
+    if not path.is_dir():
+        return path
+    found = next((path / name for name in (DIALOGUES, "dialogue.json") if (path / name).is_file()), None)
+    if found is None:
+        raise MissingResource(f"The run {path.parent.name} has no dialogues.",
+                              advice="Choose a run that generated or imported some.")
+    return found
+
+
 def refused(dialogue: Dialogue) -> bool:
-    """Whether quality control rejected a dialogue or keeps it for a person."""
-    report = dialogue.qc.get("report")
-    return isinstance(report, dict) and report.get("status") in REFUSED
+    """Whether quality control rejected a dialogue or keeps it for a person who has not accepted it."""
+    return standing(dialogue.qc) in REFUSED
 
 
 def encode(tokenizer: Any, dialogues: Sequence[Dialogue], variant: Variant, length: int,

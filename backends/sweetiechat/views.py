@@ -30,7 +30,7 @@ def view_for(role: Role, dialogue: Dialogue, wording: Wording, voice: Voice, *, 
     ``speak``. ``aim`` is the seeker's own plan, ``counsel`` the decision for the supporter, ``pick`` which of the
     first words a small model's reply begins with, ``problem`` what was wrong with the counselor's last answer.
     """
-    key = f"{dialogue.id}/{role}"
+    key = f"{dialogue.root}/{role}"
     if role == "seeker":
         return writers.seeker(seeker_view(dialogue, aim or Aim("answer")), wording, voice, task, key, pick)
     if role == "counselor":

@@ -19,11 +19,13 @@ SMALL_MODEL = 1_000_000_000
 
 @dataclass(frozen=True)
 class Voice:
-    """How to speak to a model: as a chat or as a script (base models), and in short or in full words."""
+    """How to speak to a model: as a chat or as a script (base models), and in short or in full words. A ``trained``
+    agent has its own text (:mod:`agent`)."""
 
     chat: bool = True
     small: bool = False
     prefill: bool = True
+    trained: bool = False
 
 
 def voice_of(card: Mapping[str, Json]) -> Voice:

@@ -47,8 +47,8 @@ class ScriptedModel:
             text = self._replies(prompt) if self._replies else None
             text = self.default(prompt, decoding.seed) if text is None else text
             new = text[len(prompt.prefill):] if prompt.prefill and text.startswith(prompt.prefill) else text
-            for piece in (new[: len(new) // 2], new[len(new) // 2:]):
-                if on_token:
+            for piece in (prompt.prefill, new[: len(new) // 2], new[len(new) // 2:]):
+                if on_token and piece:
                     on_token(row, piece)
             whole = text if text.startswith(prompt.prefill) else prompt.prefill + text
             result.append(Completion(whole, max(1, len(new.split())), 10, 5, 0.01, "stop"))

@@ -19,6 +19,7 @@ from workbench.context import MemoryContext
 from workbench.contract import Cancelled, MissingResource, UserError
 from workbench.fields import from_json, to_json
 from workbench.files import read_lines
+from workbench.service import Service
 from workbench.settings import Settings
 
 
@@ -180,3 +181,52 @@ def test_running_again_gives_the_same_file(home: Path, tmp_path: Path) -> None:
     again, _ = done(tmp_path, path)
     assert (again.run / "artifacts" / "dialogues.jsonl").read_bytes() == before
     assert Counter(artifacts(again).values())["dialogues"] == 1
+
+
+# --- through the service, as the page starts it ---------------------------------------------------------------------
+
+def test_the_page_starts_it_as_a_run_like_any_other(settings: Settings) -> None:
+    service = Service(settings)
+    run_id = service.submit("sweetiechat.import.v2", {}, visitor="ann", title="My file")
+    run = service.wait("ann", run_id, 60)
+    assert run.status == "succeeded", run.failure
+    assert service.result("ann", run_id)["dialogues"] == 2
+    names = [item.name for item in service.artifacts("ann", run_id)]
+    assert names == ["dialogues.jsonl", "skipped.jsonl", "progress.json"]
+    with pytest.raises(UserError):
+        service.result("bob", run_id)
+
+
+def test_a_file_that_is_gone_fails_with_the_reason(settings: Settings) -> None:
+    service = Service(settings)
+    gone = service.submit("sweetiechat.import.v2", {"source": "d" * 64}, visitor="ann")
+    run = service.wait("ann", gone, 60)
+    assert run.status == "failed" and "no longer here" in run.failure["cause"]
+
+
+def test_the_first_version_of_the_task_is_gone(settings: Settings) -> None:
+    with pytest.raises(UserError, match=r"sweetiechat\.import\.v1"):
+        Service(settings).submit("sweetiechat.import.v1", {}, visitor="ann")
+
+
+@pytest.mark.parametrize("label", ["Questions", "question", "[Question]", "Reflection of Feelings", "Other"])
+def test_spellings_of_a_strategy_mean_one_strategy(home: Path, tmp_path: Path, label: str) -> None:
+    rows = [{"speaker": "usr", "content": "Hello."},
+            {"speaker": "Supporter", "annotation": {"strategy": label}, "content": "x"}]
+    context, _ = done(tmp_path, put(tmp_path, "e.json", [{**cases.ESCONV, "dialog": rows}]))
+    [one] = map(dialogue_from_json, read_lines(context.run / "artifacts" / "dialogues.jsonl"))
+    assert one.turns[1].strategy in ("question", "reflection", "others") and one.turns[0].role == "seeker"
+
+
+def test_an_unknown_label_is_left_out_and_named(home: Path, tmp_path: Path) -> None:
+    rows = [{"speaker": "seeker", "content": "Hello."},
+            {"speaker": "supporter", "annotation": {"strategy": "Shouting"}, "content": "x"}]
+    context, result = done(tmp_path, put(tmp_path, "e.json", [cases.ESCONV, {**cases.ESCONV, "dialog": rows}]))
+    assert (result.dialogues, result.skipped) == (1, 1)
+    assert "Shouting" in read_lines(context.run / "artifacts" / "skipped.jsonl")[0]["why"]
+
+
+def test_a_byte_order_mark_does_no_harm(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bom.json"
+    path.write_text("\ufeff" + json.dumps([cases.ESCONV]), encoding="utf-8")
+    assert done(tmp_path, path)[1].dialogues == 1

@@ -10,7 +10,10 @@ import random
 import pytest
 import yaml
 
-from backends.sweetiechat.counselor import counsel_from_scores, decide, first_object, parse_counsel, softmax, stage_of
+from backends.sweetiechat.counselor import decide
+from backends.sweetiechat.counselor_prompted import first_object, parse_counsel
+from backends.sweetiechat.counselor_scored import counsel_from_scores
+from backends.sweetiechat.counselor_terms import softmax, stage_of
 from backends.sweetiechat.crisis import load_rules
 from backends.sweetiechat.library import ASSETS
 from backends.sweetiechat.loop import seat, step

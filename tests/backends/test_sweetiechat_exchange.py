@@ -43,7 +43,6 @@ def test_two_hundred_generated_dialogues_survive_export_and_import(tmp_path):
     text = (tmp_path / "artifacts" / "dialogues.jsonl").read_text(encoding="utf-8")
     dialogues = exchange.from_jsonl(text)
     assert len(dialogues) == 200 and exchange.from_jsonl(exchange.to_jsonl(dialogues)) == dialogues
-    assert len(exchange.from_esconv(exchange.to_esconv(dialogues))) == 200
 
 
 @pytest.mark.parametrize(("text", "says"), [
@@ -55,76 +54,7 @@ def test_a_broken_jsonl_names_its_line(text, says):
         exchange.from_jsonl(text)
 
 
-# ESConv
-
-def test_the_layout_of_esconv():
-    (row,) = json.loads(exchange.to_esconv([rich()]))
-    assert set(row) >= {"emotion_type", "problem_type", "situation", "survey_score", "dialog"}
-    assert row["survey_score"]["seeker"] == {"initial_emotion_intensity": "4", "final_emotion_intensity": "2"}
-    assert [turn["speaker"] for turn in row["dialog"]] == ["seeker", "supporter"] * 2
-    assert row["dialog"][1]["annotation"] == {"strategy": "Question"} and row["dialog"][0]["annotation"] == {}
-    assert row["dialog"][3]["annotation"] == {"strategy": "Reflection of Feelings"}
-
-
-def test_esconv_there_and_back_keeps_words_strategies_and_levels():
-    (again,) = exchange.from_esconv(exchange.to_esconv([rich()]))
-    first = rich()
-    assert [t.text.split() for t in again.turns] == [t.text.split() for t in first.turns]
-    assert [t.strategy for t in again.turns] == [t.strategy for t in first.turns]
-    assert again.scenario.intensity_0 == 4 and again.last_private().intensity == 2
-    assert again.stop_reason == "imported" and again.card is None
-
-
-RAW = {"experience_type": "Previous Experience", "emotion_type": "anxiety", "problem_type": "job crisis",
-    "situation": "x",
-       "survey_score": {"seeker": {"initial_emotion_intensity": "5", "final_emotion_intensity": "1", "empathy": "4"}},
-       "dialog": [{"speaker": "seeker", "annotation": {}, "content": "Hello\n"},
-                  {"speaker": "supporter", "annotation": {"strategy": "Questions"}, "content": "Hi?\n"},
-                  {"speaker": "seeker", "annotation": {"feedback": "5"}, "content": "ok"},
-                  {"speaker": "supporter", "annotation": {"strategy": "Other"}, "content": "bye"}]}
-
-
-def test_a_raw_esconv_entry_with_feedback_and_other_spellings():
-    (dialogue,) = exchange.from_esconv(json.dumps([RAW]))
-    assert [t.strategy for t in dialogue.turns] == [None, "question", None, "others"]
-    assert dialogue.turns[2].meta["feedback"] == "5" and dialogue.turns[0].text == "Hello"
-    (row,) = json.loads(exchange.to_esconv([dialogue]))
-    assert row["dialog"][2]["annotation"] == {"feedback": "5"}
-
-
-@pytest.mark.parametrize(("change", "intensity"), [
-    ({"survey_score": {}}, 3), ({"survey_score": None}, 3), ({"situation": ""}, 5), ({"emotion_type": None}, 5)])
-def test_missing_scores_and_texts_have_plain_defaults(change, intensity):
-    (dialogue,) = exchange.from_esconv(json.dumps([{**RAW, **change}]))
-    assert dialogue.scenario.intensity_0 == intensity and dialogue.scenario.situation
-
-
-@pytest.mark.parametrize(("text", "says"), [
-    ("{", "not JSON"), ("{}", "list"), ("[5]", "Entry 0"), ('[{"dialog": 5}]', "Entry 0"),
-    (json.dumps([{**RAW, "dialog": [{"speaker": "judge", "content": "x"}]}]), "judge"),
-    (json.dumps([{**RAW, "dialog": ["x"]}]), "Turn 0"),
-    (json.dumps([{**RAW,
-        "dialog": [{"speaker": "supporter", "annotation": {"strategy": "Hypnosis"}, "content": "x"}]}]),
-     "Hypnosis")])
-def test_a_broken_esconv_file_says_what_is_wrong(text, says):
-    with pytest.raises(UserError, match=says):
-        exchange.from_esconv(text)
-
-
-@pytest.mark.parametrize("speaker", ["supporter", "listener", "sys"])
-def test_the_speakers_of_the_failed_dialogues(speaker):
-    rows = [{"speaker": "usr", "content": "a"}, {"speaker": speaker, "content": "b"}]
-    (dialogue,) = exchange.from_esconv(json.dumps([{**RAW, "dialog": rows}]))
-    assert [t.role for t in dialogue.turns] == ["seeker", "supporter"]
-
-
-def test_the_real_failed_dialogues_come_in_whole(shared):
-    text = (shared / "dialogue" / "FailedESConv.json").read_text(encoding="utf-8")
-    dialogues = exchange.from_esconv(text)
-    raw = json.loads(text)
-    assert len(dialogues) == len(raw) and sum(len(d.turns) for d in dialogues) == sum(len(r["dialog"]) for r in raw)
-    assert {t.strategy for d in dialogues for t in d.turns if t.strategy} <= set(dialogues[0].strategy_set.keys)
-
+# strategy labels
 
 @pytest.mark.parametrize("name", ["esconv-8", "extes-16", "escot-13"])
 def test_the_label_table_is_total_and_points_at_keys_of_the_set(name):
@@ -172,17 +102,3 @@ def test_the_table_has_a_row_a_turn_and_reads_back():
 def test_no_cell_can_be_run_as_a_formula(text):
     rows = list(csv.reader(io.StringIO(exchange.to_csv([make_dialogue(text, stop_reason="user")])[1:])))
     assert rows[1][exchange.COLUMNS.index("text")] == "'" + text
-
-
-@pytest.mark.parametrize("name", sorted(exchange.FORMATS))
-def test_every_format_exports(name):
-    assert exchange.export([rich()], name)
-    _, file, media = exchange.FORMATS[name]
-    assert "." in file and "/" in media
-
-
-def test_bad_exports():
-    with pytest.raises(UserError, match=r"jsonl, esconv, chat, csv"):
-        exchange.export([rich()], "pdf")
-    with pytest.raises(UserError, match="no dialogue"):
-        exchange.export([], "csv")

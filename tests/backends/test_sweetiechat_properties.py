@@ -18,7 +18,9 @@ from backends.sweetiechat import exchange
 from backends.sweetiechat.aims import next_aim
 from backends.sweetiechat.clean import clean, overlap, printable
 from backends.sweetiechat.commands import ACTIONS, apply_all, human_text
-from backends.sweetiechat.counselor import counsel_from_scores, first_object, parse_counsel, softmax
+from backends.sweetiechat.counselor_prompted import first_object, parse_counsel
+from backends.sweetiechat.counselor_scored import counsel_from_scores
+from backends.sweetiechat.counselor_terms import softmax
 from backends.sweetiechat.loop import step
 from backends.sweetiechat.objects import Turn
 from backends.sweetiechat.requests import DialogueRequest
@@ -225,27 +227,22 @@ def test_any_dialogue_survives_its_files(many, language):
     assert len(rows) == 1 + sum(len(texts) for texts in many) and all(len(row) == len(exchange.COLUMNS) for row in rows)
     for line, dialogue in zip(exchange.to_chat(dialogues).split("\n"), dialogues, strict=False):
         assert [m["content"] for m in json.loads(line)["messages"]] == [t.text for t in dialogue.turns]
-    again = exchange.from_esconv(exchange.to_esconv(dialogues))
-    assert [[t.text for t in d.turns] for d in again] == [[t.text.strip() for t in d.turns] for d in dialogues]
 
 
 @given(TEXT)
 def test_any_text_as_a_file_is_read_or_refused_with_a_sentence(text):
-    for read in (exchange.from_jsonl, exchange.from_esconv):
-        try:
-            read(text)
-        except UserError as error:
-            assert str(error)
+    try:
+        exchange.from_jsonl(text)
+    except UserError as error:
+        assert str(error)
 
 
 @given(ANYTHING)
 def test_any_json_as_a_file_is_read_or_refused_with_a_sentence(value):
-    for read, wrapped in ((exchange.from_jsonl, value), (exchange.from_esconv, [value]),
-                          (exchange.from_esconv, [{"dialog": [value]}]), (exchange.from_esconv, [{"dialog": value}])):
-        try:
-            read(json.dumps(wrapped))
-        except UserError as error:
-            assert str(error)
+    try:
+        exchange.from_jsonl(json.dumps(value))
+    except UserError as error:
+        assert str(error)
 
 
 # the loop

@@ -126,8 +126,9 @@ def _notes(row: Row, by_id: Mapping[str, Row], lang: str) -> Iterator[str]:
 def _head(table: Mapping[str, Json], rows: Sequence[Row], lang: str, target: int) -> str:
     evolved = sum(1 for row in rows if isinstance(row.get("born"), Mapping))
     words = [say(lang, "tree.seeds", n=len(rows) - evolved), say(lang, "tree.evolved", n=evolved)]
-    stop = table.get("stop")
-    words.append(say(lang, f"tree.stop.{stop if stop in ('target', 'dry spell', 'rounds') else ''}"))
+    if "stop" in table:
+        stop = table["stop"] if table["stop"] in ("target", "dry spell", "rounds") else ""
+        words.append(say(lang, f"tree.stop.{stop}"))
     total = element("b", esc(say(lang, "tree.total", types=len(rows))))
     return element("div", total + "".join(element("span", esc(word)) for word in words)
                    + growth(table.get("growth"), len(rows) - evolved, target, lang), class_="pt-head")

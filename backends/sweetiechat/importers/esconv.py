@@ -2,7 +2,7 @@
 
 ``[{experience_type, emotion_type, problem_type, situation, survey_score: {seeker, supporter}, dialog: [{speaker,
 annotation: {strategy | feedback}, content}]}]`` (Liu et al. 2021). :func:`to_esconv` writes it back with the survey and
-the messages as they were before merging, which ``exchange.to_esconv`` does not know of.
+the messages as they were before merging; a generated dialogue has the intensities of its seeker there.
 """
 
 from __future__ import annotations

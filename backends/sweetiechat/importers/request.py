@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from backends.sweetiechat.import_request import SAMPLE
 from workbench.contract import Knob
 from workbench.fields import validate
 
+SAMPLE = "sample"
+"""The two dialogues that come with the project."""
 FormatName = Literal["auto", "jsonl", "esconv", "failed-esconv", "esconv-tsv", "multiesc", "ppdpp", "predictions",
                      "extes", "escot", "smile", "emollm", "esceval", "sharegpt", "chat", "convokit", "csv"]
 

@@ -1,4 +1,4 @@
-"""The task ``sweetiechat.import.v1``: a file of any known format becomes a run with ``dialogues.jsonl``.
+"""The task ``sweetiechat.import.v2``: a file, folder or zip archive of any known format becomes a run with ``dialogues.jsonl``.
 
 The dialogues are written in one step after the whole file was read, so a run holds all that is good in the file.
 Beside them: ``skipped.jsonl`` ({where, why}), and for role cards ``cards.jsonl`` and ``scenarios.jsonl``.
@@ -7,14 +7,16 @@ Beside them: ``skipped.jsonl`` ({where, why}), and for role cards ``cards.jsonl`
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from backends.sweetiechat.bring import place_of
-from backends.sweetiechat.import_request import SAMPLE
 from backends.sweetiechat.importers.reader import Imported, import_dialogues
-from backends.sweetiechat.importers.request import CorpusRequest, CorpusResult
+from backends.sweetiechat.importers.request import SAMPLE, CorpusRequest, CorpusResult
+from backends.sweetiechat.importers.zipped import is_zip, unpack
 from backends.sweetiechat.objects import Dialogue, dialogue_to_json
 from workbench.contract import Context, Json
 from workbench.fields import to_json
@@ -31,8 +33,10 @@ def run(request: CorpusRequest, context: Context) -> CorpusResult:
     def cancelled(count: int) -> None:
         if count % EVERY == 0:
             context.report(count, request.limit, f"{count} read")
-    found = import_dialogues(locate(request.source, context), request.format, request.limit or None,
-                             request.strategy_set, request.name, cancelled)
+    place = place_of(request.source, context)
+    with _opened(place, request.name or place.name, context.run / "unpacked") as path:
+        called = request.name or ("" if path == place else place.name)
+        found = import_dialogues(path, request.format, request.limit or None, request.strategy_set, called, cancelled)
     folder = context.run / "artifacts"
     folder.mkdir(exist_ok=True)
     result = summary(found)
@@ -50,9 +54,16 @@ def run(request: CorpusRequest, context: Context) -> CorpusResult:
     return result
 
 
-def locate(source: str, context: Context) -> Path:
-    """The file or folder of a request; which ones may be read is decided by ``context.resource``."""
-    return context.resource(source) if source.startswith("path:") else place_of(source, context)
+@contextmanager
+def _opened(path: Path, name: str, folder: Path) -> Iterator[Path]:
+    """The file or folder itself; of a zip archive, a folder with what was in it, which is gone afterwards."""
+    if not is_zip(path):
+        yield path
+        return
+    try:
+        yield unpack(path, folder, name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(context: Context, path: Path, kind: str, values: Iterable[Json]) -> None:

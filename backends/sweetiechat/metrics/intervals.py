@@ -49,7 +49,7 @@ def bootstrap(dialogues: Sequence[Item], statistic: Callable[[Sequence[Item]], f
     _check(len(dialogues), resamples, level)
     draws = [_attempt(statistic, [dialogues[i] for i in row])
              for row in _draws(len(dialogues), resamples, generator)]
-    return _interval(statistic(dialogues), draws, len(dialogues), level)
+    return interval_of(statistic(dialogues), draws, len(dialogues), level)
 
 
 def paired(first: Sequence[Item], second: Sequence[Item], statistic: Callable[[Sequence[Item]], float],
@@ -59,7 +59,7 @@ def paired(first: Sequence[Item], second: Sequence[Item], statistic: Callable[[S
     _check(len(first), resamples, level)
     draws = [_attempt(statistic, [second[i] for i in row]) - _attempt(statistic, [first[i] for i in row])
              for row in _draws(len(first), resamples, generator)]
-    return _interval(statistic(second) - statistic(first), draws, len(first), level)
+    return interval_of(statistic(second) - statistic(first), draws, len(first), level)
 
 
 def bootstrap_sums(rows: NDArray[np.generic], statistic: Callable[[Array], float], generator: random.Random,
@@ -67,7 +67,7 @@ def bootstrap_sums(rows: NDArray[np.generic], statistic: Callable[[Array], float
     """Interval of statistic(sum of rows); ``rows[i]`` holds the counts of dialogue i, of any shape."""
     _check(len(rows), resamples, level)
     draws = [_attempt(statistic, total) for total in _sums(rows, _weights(len(rows), resamples, generator))]
-    return _interval(statistic(_sums(rows, np.ones((1, len(rows))))[0]), draws, len(rows), level)
+    return interval_of(statistic(_sums(rows, np.ones((1, len(rows))))[0]), draws, len(rows), level)
 
 
 def paired_sums(first: NDArray[np.generic], second: NDArray[np.generic], statistic: Callable[[Array], float],
@@ -79,7 +79,7 @@ def paired_sums(first: NDArray[np.generic], second: NDArray[np.generic], statist
     draws = [_attempt(statistic, b) - _attempt(statistic, a)
              for a, b in zip(_sums(first, weights), _sums(second, weights), strict=True)]
     whole = np.ones((1, len(first)))
-    return _interval(statistic(_sums(second, whole)[0]) - statistic(_sums(first, whole)[0]), draws, len(first), level)
+    return interval_of(statistic(_sums(second, whole)[0]) - statistic(_sums(first, whole)[0]), draws, len(first), level)
 
 
 def mean_of_sums(total: Array) -> float:
@@ -113,7 +113,8 @@ def _sums(rows: NDArray[np.generic], weights: Array) -> Array:
     return np.tensordot(weights, np.asarray(rows, dtype=np.float64), axes=1)
 
 
-def _interval(value: float, draws: Sequence[float], dialogues: int, level: float) -> Interval:
+def interval_of(value: float, draws: Sequence[float], dialogues: int, level: float) -> Interval:
+    """The percentile interval of these draws, with notes on what stands against it."""
     defined = np.array([draw for draw in draws if math.isfinite(draw)], dtype=np.float64)
     notes = []
     if len(defined) < len(draws):

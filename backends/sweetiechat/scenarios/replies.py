@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.sweetiechat.counselor import first_object
+from backends.sweetiechat.counselor_prompted import first_object
 
 BAR = "|"
 CELLS = 3
