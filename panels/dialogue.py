@@ -13,6 +13,8 @@ from panels import (
     dialogue_handover,
     dialogue_library,
     dialogue_many,
+    dialogue_measure,
+    dialogue_scenarios,
     dialogue_setup,
     dialogue_train,
     dialogue_train_view,
@@ -26,6 +28,7 @@ RECENT = 15 * 60.0
 """Seconds for which an ended dialogue is shown again to somebody who opens the page anew (our default)."""
 
 VIEWS: Mapping[str, Sequence[str]] = {"watch": (dialogue_watch.TASK,), "many": (dialogue_many.TASK,),
+                                      "scenarios": (dialogue_scenarios.TASK,), "measure": (dialogue_measure.TASK,),
                                       "train": dialogue_train_view.TASKS}
 """The view that shows the runs of a task, in the order in which views are looked through for something recent."""
 
@@ -40,6 +43,10 @@ def build(shell: Shell) -> None:
             many = dialogue_many.lay_out(shell)
         with gr.Tab(shell.label("dialogue.mode.library"), id="library") as shelf:
             library = dialogue_library.lay_out(shell)
+        with gr.Tab(shell.label("dialogue.mode.scenarios"), id="scenarios") as pool:
+            scenarios = dialogue_scenarios.lay_out(shell)
+        with gr.Tab(shell.label("dialogue.mode.measure"), id="measure") as measuring:
+            measure = dialogue_measure.lay_out(shell)
         with gr.Tab(shell.label("dialogue.mode.train"), id="train") as training:
             train = dialogue_train.lay_out(shell)
         with gr.Tab(shell.label("dialogue.mode.method"), id="method") as method:
@@ -49,11 +56,16 @@ def build(shell: Shell) -> None:
     dialogue_watch.wire(shell, watch)
     dialogue_many.wire(shell, many)
     dialogue_library.wire(shell, library, shelf)
+    dialogue_scenarios.wire(shell, scenarios, pool)
+    dialogue_measure.wire(shell, measure, measuring)
     dialogue_train.wire(shell, train, training)
     dialogue_handover.wire(shell, train, watch, many, modes)
     shell.keep_run("dialogue", run)
     shell.keep_run("dialogue", train.run)
-    runs = {"watch": run, "many": many.run, "train": train.run}
+    shell.keep_run("dialogue", scenarios.run)
+    shell.keep_run("dialogue", measure.run)
+    runs = {"watch": run, "many": many.run, "scenarios": scenarios.run,
+            "measure": measure.run, "train": train.run}
 
     def opened(run_id: str, request: gr.Request) -> list[Any]:
         mode, found = opening(shell, run_id, request)

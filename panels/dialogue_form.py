@@ -21,7 +21,7 @@ WORDS = ("temperature", "top_p", "top_k", "max_new_tokens", "min_new_tokens", "r
          "redraws")
 MODES = ("scored", "prompt", "classifier", "agent", "none", "you")
 """Ways to choose the strategy that the form offers; ``agent`` only while a trained agent plays the supporter."""
-COUNSEL = ("beta", "choice_temperature", "stage_weight", "repeat_weight")
+COUNSEL = ("beta", "choice_temperature", "choice_top_k", "stage_weight", "repeat_weight", "rebalance")
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from panels import dialogue_shelf as shelf
 from panels.dialogue_form import pane
 from workbench.contract import Json
 from workbench.panel import QUEUED, QUICK, Shell
-from workbench.widgets import casefile, dialogue_table, outcome, transcript
+from workbench.widgets import casefile, dialogue_table, outcome, quality, transcript
 from workbench.widgets.casepicker import PRESS
 
-FILTERS = ("problem", "strategy", "stop_reason", "language", "text", "run")
+FILTERS = ("problem", "strategy", "stop_reason", "language", "status", "text", "run")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,10 @@ class Library:
     reader: dict[str, gr.HTML]
     buttons: dict[str, Any]
     layout: gr.Radio
+    which: gr.Radio
     file: gr.File
+    importing: gr.Textbox
+    imported: gr.HTML
     state: list[Component] = field(default_factory=list)
 
     @property
@@ -58,22 +61,31 @@ def lay_out(shell: Shell) -> Library:
     with gr.Row(elem_classes="dt-controls"):
         layout = gr.Radio([(shell.label(f"dialogue.export.{name}"), name) for name in exchange.LAYOUTS],
                           value="jsonl", show_label=False, container=False, elem_classes="dt-row")
+        which = gr.Radio([(shell.label(f"pipeline.which.{name}"), name) for name in exchange.WHICH], value="accepted",
+                         show_label=False, container=False, elem_classes="dt-row")
         buttons["export"] = gr.Button(shell.label("dialogue.export"), size="sm")
-        buttons["import"] = gr.UploadButton(shell.label("dialogue.import"), size="sm", file_types=[".jsonl", ".json"])
+        buttons["import"] = gr.UploadButton(shell.label("pipeline.import"), size="sm", file_types=list(exchange.TAKEN))
     file = gr.File(visible=False, label=shell.label("dialogue.export.file"), interactive=False)
+    importing, imported = shell.note(""), pane()
     with gr.Row(elem_classes="dt-split"):
         with gr.Column(scale=0, min_width=300, elem_classes="dt-side"):
             case = pane()
         with gr.Column(elem_classes="dt-main"):
+            report = pane()
+            with gr.Row(elem_classes="dt-controls"):
+                for decision in ("accept", "reject"):
+                    buttons[decision] = gr.Button(shell.label(f"quality.{decision}"), size="sm", visible=False)
             text = pane()
-    return Library(filters, notes, table, count, {"case": case, "text": text}, buttons, layout, file)
+    return Library(filters, notes, table, count, {"case": case, "text": text, "report": report}, buttons, layout, which,
+                   file, importing, imported)
 
 
 def _filters(shell: Shell) -> dict[str, Component]:
     every = (shell.label("dialogue.library.all"), "")
     stops = [(shell.label(f"dialogue.stop.{reason}"), reason) for reason in (*outcome.STOP_REASONS, "running")]
     choices: Mapping[str, Sequence[tuple[str, str]]] = {
-        "problem": [], "strategy": [], "stop_reason": stops, "language": [("English", "en"), ("中文", "zh")]}
+        "problem": [], "strategy": [], "stop_reason": stops, "language": [("English", "en"), ("中文", "zh")],
+        "status": [(shell.label(f"quality.status.{name}"), name) for name in (*quality.STATUSES, shelf.UNJUDGED)]}
     filters: dict[str, Component] = {
         name: gr.Dropdown([every, *options], value="", label=shell.label(f"dialogue.library.filter.{name}"),
                           min_width=150) for name, options in choices.items()}
@@ -146,6 +158,8 @@ def _draw(shell: Shell, request: gr.Request, values: list[str], *, step: int) ->
 
 def _wire_rows(shell: Shell, library: Library, drawn: list[Any]) -> None:
     notes, reader = library.notes, library.reader
+    deciders = [library.buttons["accept"], library.buttons["reject"]]
+    shown = [reader["case"], reader["text"], reader["report"], *deciders]
 
     def press(request: gr.Request, event: gr.EventData, *values: str) -> list[Any]:
         key, action = str(event._data.get("key") or ""), event._data.get("act")
@@ -153,11 +167,32 @@ def _wire_rows(shell: Shell, library: Library, drawn: list[Any]) -> None:
         if action == "pick":
             picked = [k for k in picked if k != key] if key in picked else [*picked, key]
             table = _draw(shell, request, [*values[:-2], json.dumps(picked), opened], step=0)
-            return [*table, json.dumps(picked), gr.skip(), gr.skip(), gr.skip()]
-        case, text = opened_dialogue(shell, shell.visitor(request), key, shell.lang(request))
-        return [*_draw(shell, request, [*values[:-1], key], step=0), gr.skip(), key, case, text]
-    library.table.select(shell.guard(press), library.inputs,
-                         [*drawn, notes["picked"], notes["opened"], reader["case"], reader["text"]], **QUEUED)
+            return [*table, json.dumps(picked), gr.skip(), *[gr.skip()] * len(shown)]
+        return [*_draw(shell, request, [*values[:-1], key], step=0), gr.skip(), key, *_reading(shell, request, key)]
+
+    def decided(decision: str, request: gr.Request, *values: str) -> list[Any]:
+        key = state_of(values)[3]
+        shelf.decide(shell.service, shell.visitor(request), key, decision)
+        return [*_draw(shell, request, list(values), step=0), *_reading(shell, request, key)]
+    library.table.select(shell.guard(press), library.inputs, [*drawn, notes["picked"], notes["opened"], *shown], **QUEUED)
+    for decision in ("accept", "reject"):
+        library.buttons[decision].click(shell.guard(partial(decided, decision)), library.inputs, [*drawn, *shown],
+                                        **QUEUED)
+
+
+def _reading(shell: Shell, request: gr.Request, key: str) -> list[Any]:
+    """Case file, transcript, report and the two buttons for an opened dialogue."""
+    visitor, lang = shell.visitor(request), shell.lang(request)
+    case, text = opened_dialogue(shell, visitor, key, lang)
+    report, waits = checks(shell, visitor, key, lang)
+    return [case, text, report, gr.update(visible=waits), gr.update(visible=waits)]
+
+
+def checks(shell: Shell, visitor: str, key: str, lang: str) -> tuple[str, bool]:
+    """What quality control says of a dialogue, and whether this visitor may decide on it."""
+    dialogue = shelf.read(shell.service, visitor, key)
+    run, path, _ = shelf.locate(shell.service, visitor, key)
+    return quality.report(dialogue, partial(shell.t, lang)), path.name == shelf.QUARANTINED and run.owner == visitor
 
 
 def opened_dialogue(shell: Shell, visitor: str, key: str, lang: str) -> tuple[str, str]:

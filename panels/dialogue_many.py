@@ -12,6 +12,7 @@ from gradio.components import Component
 
 from backends.sweetiechat.requests import GenerateRequest
 from panels import dialogue_cases as cases
+from panels import dialogue_many_choices as choices
 from panels import dialogue_models as models
 from panels.dialogue_bring import wire_choices
 from panels.dialogue_form import COUNSEL, MODEL_ROLES, TALK, WORDS, knob, pane
@@ -27,6 +28,8 @@ TASK = "sweetiechat.generate.v1"
 SPECS = {spec.name: spec for spec in fields_of(GenerateRequest)}
 KNOBS = tuple(name for name in (*TALK, *WORDS, *COUNSEL) if name in SPECS)
 SIZE = ("count", "batch")
+OWN = ("library", "classifier", "checker", "limits")
+"""Fields that :mod:`dialogue_many_choices` makes."""
 CONTROLS = ("stop", "continue", "browse")
 EXAMPLE: Mapping[str, Json] = {"count": 4, "batch": 4, "min_turns": 4, "max_turns": 8, "language": "en"}
 Say = Callable[..., str]
@@ -61,6 +64,9 @@ def lay_out(shell: Shell) -> Many:
         with gr.Column(min_width=300, elem_classes="dt-many-form"):
             put["language"] = gr.Radio([("English", "en"), ("中文", "zh")], value="en", elem_classes="dt-row",
                                        label=shell.label("dialogue.form.language"))
+            put["library"] = gr.Dropdown([(shell.label("pipeline.library.bundled"), "")], value="",
+                                         allow_custom_value=True, label=shell.label("pipeline.library"),
+                                         info=shell.label("pipeline.library.help"))
             put["problems"] = gr.Dropdown([], value=[], multiselect=True, label=shell.label("dialogue.many.problems"),
                                           info=shell.label("dialogue.many.problems.help"))
             with gr.Row(elem_classes="dt-knobs"):
@@ -70,8 +76,10 @@ def lay_out(shell: Shell) -> Many:
                                               value=cases.STRATEGY_SETS[0],
                                               label=shell.label("dialogue.field.strategy_set"))
             put["counselor"] = gr.Radio(
-                [(shell.label(f"dialogue.counselor.{mode}"), mode) for mode in ("scored", "prompt", "none")],
+                [(shell.label(f"dialogue.counselor.{mode}"), mode) for mode in choices.MODES],
                 value="scored", label=shell.label("dialogue.form.counselor"), elem_classes="dt-row")
+            put["classifier"] = gr.Dropdown([], value="", visible=False, allow_custom_value=True,
+                                            label=shell.label("dialogue.form.classifier"))
             put["model"] = gr.Dropdown([], value=shell.service.settings.default_model, allow_custom_value=True,
                                        label=shell.label("dialogue.form.model"))
             note = pane()
@@ -79,6 +87,7 @@ def lay_out(shell: Shell) -> Many:
                 for role in MODEL_ROLES:
                     put[f"{role}_model"] = gr.Dropdown([], value="", allow_custom_value=True,
                                                        label=shell.label(f"dialogue.role.{role}"))
+            put |= choices.quality(shell)
             with gr.Accordion(shell.label("dialogue.form.more"), open=False), gr.Row(elem_classes="dt-knobs"):
                 for name in KNOBS:
                     put[name] = knob(shell, SPECS[name])
@@ -103,6 +112,7 @@ def wire(shell: Shell, many: Many) -> None:
     models_of = [many.fields[name] for name in ("model", *(f"{role}_model" for role in MODEL_ROLES))]
     language = many.fields["language"]
     wire_choices(shell, language, models_of)
+    choices.wire(shell, many)
 
     def begin(request: gr.Request, *values: Json) -> str:
         return start(shell, request, dict(zip(names, values, strict=True)))
@@ -114,11 +124,6 @@ def wire(shell: Shell, many: Many) -> None:
         return models.note([str(name or "") for name in chosen], spoken, shell.service.settings,
                            partial(shell.t, shell.lang(request)))
 
-    def names_of(request: gr.Request) -> Any:
-        lang = shell.lang(request)
-        options = [(f"▸ {cases.name_of(category, lang)}", str(category["id"])) for category in cases.categories()]
-        return gr.update(choices=options + [(name, key) for _, rows in cases.grouped(lang) for key, name, _ in rows])
-
     def stop(run_id: str, request: gr.Request) -> None:
         shell.service.cancel(shell.visitor(request), run_id)
 
@@ -127,7 +132,6 @@ def wire(shell: Shell, many: Many) -> None:
 
     def look(run_id: str, sent: str, request: gr.Request) -> Any:
         return tick(shell, run_id, sent, request)
-    gr.on(None, names_of, None, [many.fields["problems"]], **QUICK)
     gr.on(None, shell.guard(draw), [language, *models_of], [many.note], **QUEUED)
     many.start.click(shell.guard(begin), [many.fields[name] for name in names], [many.run], **QUEUED)
     many.example.click(shell.guard(begin_example), None, [many.run], **QUEUED)
@@ -141,9 +145,10 @@ def request_of(values: Mapping[str, Json], default_model: str) -> dict[str, Json
     shared = str(values.get("model") or "").strip() or default_model
     found: dict[str, Json] = {f"{role}_model": str(values.get(f"{role}_model") or "").strip() or shared
                               for role in MODEL_ROLES}
+    found |= choices.fields_of_form(values)
     for item in fields(GenerateRequest):
         value = values.get(item.name)
-        if item.name in found or value is None or value == "":
+        if item.name in (*found, *OWN) or value is None or value == "":
             continue
         kind = SPECS[item.name].kind
         found[item.name] = round(float(value)) if kind is int else float(value) if kind is float else value

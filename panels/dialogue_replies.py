@@ -19,6 +19,7 @@ from panels import dialogue_cases as cases
 from panels.dialogue_form import pane
 from workbench.contract import Json, UserError
 from workbench.panel import QUEUED, QUICK, Shell
+from workbench.text import gloss
 from workbench.widgets.casepicker import PRESS
 from workbench.widgets.replies_table import Candidates, replies
 
@@ -69,26 +70,31 @@ def wire(shell: Shell, view: Replies) -> None:
         run_id, turn = parts(place)
         visitor, lang = shell.visitor(request), shell.lang(request)
         run, dialogue = shell.service.run(visitor, run_id), acting.dialogue_of(shell, visitor, run_id)
-        say, labels = partial(shell.t, lang), {key: label for label, key in cases.strategy_names(lang)}
+        labels = {key: label for label, key in cases.strategy_names(lang)}
+        draw = partial(replies, turn=turn, say=partial(shell.t, lang), labels=labels, gloss=partial(gloss, lang))
         found, sent = Candidates(), time.monotonic()
-        yield replies(found, turn, say), "{}", gr.update(visible=True)
+        yield draw(found), "{}", gr.update(visible=True)
         for event in shell.service.stream(TASK, request_of(run.fields, dialogue), visitor=visitor):
             found.take(event)
             if time.monotonic() - sent >= 1 / UPDATES_A_SECOND:
                 sent = time.monotonic()
-                yield replies(found, turn, say, labels), gr.skip(), gr.skip()
-        yield replies(found, turn, say, labels), json.dumps(found.texts, ensure_ascii=False), gr.update(visible=False)
+                yield draw(found), gr.skip(), gr.skip()
+        yield draw(found), json.dumps(found.texts, ensure_ascii=False), gr.update(visible=False)
 
     def choose(place: str, texts: str, event: gr.EventData, request: gr.Request) -> None:
         key = str(event._data.get("key") or "")
         run_id, turn = parts(place)
         text = str(json.loads(texts or "{}").get(key) or "")
-        acting.act(shell, request, run_id, {"do": "say", "role": "supporter", "text": text, "strategy": key,
-                                            "turn": turn})
+        fields = shell.service.run(shell.visitor(request), run_id).fields
+        acting.act(shell, request, run_id, {
+            "do": "say", "role": "supporter", "text": text, "strategy": key, "turn": turn,
+            "model": str(fields.get("supporter_model") or shell.service.settings.default_model)})
     event = view.ask.click(shell.guard(stream), [view.place], [view.table, view.texts, view.stop], **QUEUED)
     view.table.select(shell.guard(choose), [view.place, view.texts], None, **QUEUED)
-    hide = partial(gr.update, visible=False)
-    view.stop.click(lambda: hide(), None, [view.stop], cancels=[event], **QUICK)
+
+    def hide() -> Any:
+        return gr.update(visible=False)
+    view.stop.click(hide, None, [view.stop], cancels=[event], **QUICK)
     view.place.change(lambda: ("", "{}", hide()), None, [view.table, view.texts, view.stop], cancels=[event], **QUICK)
 
 

@@ -1,7 +1,7 @@
 """Every dialogue that a visitor may read, out of the files of their runs: listed, filtered, paged, found again.
 
 A watched run holds one dialogue (``dialogue.json``), a generated or imported one many (``dialogues.jsonl``, one a
-line). Summaries are kept by path, size and time of the file, so that looking again costs nothing while it rests.
+line), and those that wait for a person apart (``quarantined.jsonl``). Summaries are kept by path, size and time of the file, so that looking again costs nothing while it rests.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from backends.sweetiechat.reviews import BECOMES, QUARANTINED, reviewed, reviews_of
+from backends.sweetiechat.reviews import decide as review
 from panels import dialogue_cases as cases
 from workbench.contract import Json, UserError
 from workbench.runs import Run
@@ -26,6 +28,9 @@ FILES = ("dialogues.jsonl", "dialogue.json")
 PAGE = 30
 MOST_RUNS = 500
 OPENING = 90
+APART = "q"
+UNJUDGED = "unjudged"
+"""In the filter: dialogues that nobody judged."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Filter:
     strategy: str = ""
     stop_reason: str = ""
     language: str = ""
+    status: str = ""
     text: str = ""
     run: str = ""
 
@@ -57,17 +63,21 @@ class Entry:
     strategies: tuple[tuple[str, str, str], ...]
     models: tuple[str, ...]
     opening: str
+    name: str = ""
+    status: str = ""
 
 
 def find(service: Service, visitor: str, wanted: Filter, lang: str) -> Iterator[Summary]:
     """Every dialogue that fits, newest run first, in the order of its file."""
     for run in runs(service, visitor, wanted.run):
-        path = file_of(run)
-        if path is None:
-            continue
-        for number, entry in enumerate(entries(path)):
-            if fits(entry, wanted) and (not wanted.text or _has_text(path, entry, wanted.text)):
-                yield _summary(run, number, entry, lang)
+        for path, place in files_of(run):
+            decided = _decided(path)
+            for number, entry in enumerate(entries(path)):
+                status = BECOMES.get(decided.get(entry.name, ""), entry.status)
+                if wanted.status and wanted.status != (status or UNJUDGED):
+                    continue
+                if fits(entry, wanted) and (not wanted.text or _has_text(path, entry, wanted.text)):
+                    yield _summary(run, f"{place}{number}", entry, status, lang)
 
 
 def page(service: Service, visitor: str, wanted: Filter, lang: str, number: int) -> tuple[list[Summary], int]:
@@ -90,6 +100,19 @@ def runs(service: Service, visitor: str, run_id: str = "") -> list[Run]:
 def file_of(run: Run) -> Path | None:
     """The file with this run's dialogues, when it has written one."""
     return next((path for name in FILES if (path := run.path / "artifacts" / name).is_file()), None)
+
+
+def files_of(run: Run) -> list[tuple[Path, str]]:
+    """The files with dialogues of a run, each with what its keys have before the number."""
+    main, apart = file_of(run), run.path / "artifacts" / QUARANTINED
+    return [*([(main, "")] if main else []), *([(apart, APART)] if apart.is_file() else [])]
+
+
+def _decided(path: Path) -> dict[str, str]:
+    """What a person decided on the dialogues of a file of quarantined ones, by their ids."""
+    if path.name != QUARANTINED:
+        return {}
+    return {name: str(review["decision"]) for name, review in reviews_of(path.parent).items()}
 
 
 def entries(path: Path) -> tuple[Entry, ...]:
@@ -130,7 +153,8 @@ def _entry(offset: int, value: Mapping[str, Json]) -> Entry:
                  str(value.get("language") or ""), len(turns), levels[0] if levels else None,
                  levels[-1] if levels else None, str(value.get("stop_reason") or ""), used,
                  tuple(dict.fromkeys(str(m) for m in models.values())),
-                 opening[:OPENING] + ("…" if len(opening) > OPENING else ""))
+                 opening[:OPENING] + ("…" if len(opening) > OPENING else ""), str(value.get("id") or ""),
+                 str(_table(_table(value.get("qc")).get("report")).get("status") or ""))
 
 
 def _table(value: Json) -> Mapping[str, Json]:
@@ -158,20 +182,40 @@ def _at(path: Path, entry: Entry) -> Mapping[str, Json]:
     return value or {"turns": []}
 
 
-def _summary(run: Run, number: int, entry: Entry, lang: str) -> Summary:
+def _summary(run: Run, place: str, entry: Entry, status: str, lang: str) -> Summary:
     spoken = 2 if lang.startswith("zh") else 1
-    return Summary(f"{run.id}/{number}", run.id, cases.problem_name(entry.problem, lang), entry.emotion, entry.language,
+    return Summary(f"{run.id}/{place}", run.id, cases.problem_name(entry.problem, lang), entry.emotion, entry.language,
                    entry.turns, entry.first, entry.last, entry.stop_reason,
                    tuple(used[spoken] for used in entry.strategies), entry.models,
-                   time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)), entry.opening)
+                   time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)), entry.opening, status)
 
 
 def read(service: Service, visitor: str, key: str) -> Mapping[str, Json]:
-    """One whole dialogue by its key ``<run id>/<number>``; the rights are those of its run."""
-    run_id, _, number = key.partition("/")
+    """One whole dialogue by its key ``<run id>/<place>``, with a person's decision; the rights are those of its run."""
+    _, path, number = locate(service, visitor, key)
+    value = _at(path, entries(path)[number])
+    if path.name != QUARANTINED:
+        return value
+    qc = reviewed(_table(value.get("qc")), str(value.get("id") or ""), reviews_of(path.parent))
+    return {**value, "qc": qc}
+
+
+def locate(service: Service, visitor: str, key: str) -> tuple[Run, Path, int]:
+    """Run, file and place in the file of a dialogue. Raises ``UserError`` where there is none."""
+    run_id, _, place = key.partition("/")
     run = service.run(visitor, run_id)
-    path = file_of(run)
-    found = entries(path) if path is not None else ()
-    if path is None or not number.isdecimal() or int(number) >= len(found):
+    number = place.removeprefix(APART)
+    path = dict((before, file) for file, before in files_of(run)).get(APART if place.startswith(APART) else "")
+    if path is None or not number.isdecimal() or int(number) >= len(entries(path)):
         raise UserError(f"There is no dialogue {key!r}.", advice="Look at the list again: its run may have changed.")
-    return _at(path, found[int(number)])
+    return run, path, int(number)
+
+
+def decide(service: Service, visitor: str, key: str, decision: str) -> None:
+    """Keep a person's decision on a quarantined dialogue beside it. Only the owner of the run decides."""
+    run, path, number = locate(service, visitor, key)
+    if run.owner != visitor:
+        raise UserError("This run belongs to somebody else; only its owner decides on its dialogues.")
+    if path.name != QUARANTINED:
+        raise UserError("This dialogue is not in quarantine; the rules have decided on it.")
+    review(path.parent, entries(path)[number].name, decision)

@@ -25,9 +25,10 @@ from workbench.widgets.markup import esc
 
 KINDS: Mapping[str, tuple[str, type]] = {"agent": (trained.TRAIN, TrainRequest),
                                          "classifier": (trained.CLASSIFIER, ClassifierRequest)}
-EXAMPLE: Mapping[str, Json] = {"data": ["practice"], "held_out": 0.2, "epochs": 4, "batch": 1, "learning_rate": 1e-3,
+EXAMPLE: Mapping[str, Json] = {"data": ["practice"], "held_out": 0.2, "epochs": 3, "batch": 1, "learning_rate": 7e-4,
                                "length": 512, "name": "Practice agent"}
-"""Ten short dialogues, 32 steps: about two minutes with SmolLM2 on one core."""
+"""Eight short dialogues, 24 steps: 70 seconds of one core with SmolLM2. Measured on the other two: perplexity of
+responses 43 before, 32 after; nats a strategy 20 before, 3 after. Twice as long learns the eight by heart."""
 EVALUATED = 40
 """Most held-out dialogues that the button measures on; the Runs tab can ask for more (our default)."""
 UNFOLDED = 2
@@ -160,8 +161,8 @@ def wire(shell: Shell, train: Train, tab: gr.Tab) -> None:
         same = known.get("kind") == kind and known.get("lang") == shell.lang(request)
         return gr.skip() if same else plan(shell, request, kind)
 
-    def list_runs(request: gr.Request) -> Any:
-        return gr.update(choices=view.choices(shell, shell.visitor(request), shell.lang(request)))
+    def list_runs(run_id: str, request: gr.Request) -> Any:
+        return gr.update(choices=view.choices(shell, shell.visitor(request), shell.lang(request)), value=run_id or None)
 
     def begin_example(request: gr.Request) -> str:
         return start(shell, request, "agent", EXAMPLE)
@@ -180,7 +181,7 @@ def wire(shell: Shell, train: Train, tab: gr.Tab) -> None:
         return tick(shell, run_id, sent, request)
     for event in (tab.select, train.kind.change):
         event(show, [train.asked, train.kind], [train.asked], **QUICK)
-    gr.on([tab.select, train.earlier.focus, train.run.change], list_runs, None, [train.earlier], **QUICK)
+    gr.on([tab.select, train.earlier.focus, train.run.change], list_runs, [train.run], [train.earlier], **QUICK)
     train.earlier.input(lambda run_id: run_id or "", [train.earlier], [train.run], **QUICK)
     train.example.click(shell.guard(begin_example), None, [train.run], **QUEUED)
     for name, handler in (("stop", stop), ("continue", proceed), ("evaluate", measure)):

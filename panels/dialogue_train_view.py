@@ -23,6 +23,8 @@ from workbench.widgets.runlist import status_mark
 TASKS = (trained.TRAIN, trained.CLASSIFIER, trained.EVALUATE)
 CURVES = ("loss", "strategy_loss", "response_loss", "held_out_perplexity", "held_out_strategy_loss", "learning_rate",
           "tokens_per_second", "gradient_norm")
+SAME = ("held_out_response_loss",)
+"""Curves that another one shows already: perplexity is the exponential of this."""
 CONTROLS = ("stop", "continue", "talk", "evaluate", "many", "counsel")
 PARTS = ("head", "curves", "result")
 CARD_CHARACTERS = 12_000
@@ -54,7 +56,7 @@ def curve_part(shell: Shell, visitor: str, run: Run, lang: str) -> str:
     found = shell.service.metrics(visitor, run.id)
     known = [name for name in CURVES if name in found]
     named = {shell.t(lang, f"train.curve.{name}"): found[name] for name in known}
-    return curves.curves({**named, **{name: found[name] for name in found if name not in known}}, lang)
+    return curves.curves({**named, **{name: found[name] for name in found if name not in (*known, *SAME)}}, lang)
 
 
 def result_part(shell: Shell, visitor: str, run: Run, result: Mapping[str, Json], lang: str) -> str:

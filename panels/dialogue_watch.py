@@ -18,7 +18,7 @@ import gradio as gr
 from gradio.components import Component
 
 from panels import dialogue_cases as cases
-from panels import dialogue_desk, dialogue_form
+from panels import dialogue_desk, dialogue_form, dialogue_replies
 from panels.dialogue_form import pane
 from workbench.contract import TERMINAL, Json, UserError
 from workbench.panel import QUICK, Shell
@@ -57,12 +57,13 @@ class Watch:
     say_text: gr.Textbox
     part: gr.Column
     desk: dialogue_desk.Desk
+    replies: dialogue_replies.Replies
 
     @property
     def polled(self) -> list[Component]:
         """What a tick may change, in the order of :func:`look`."""
         return [*(self.html[name] for name in PARTS), *(self.buttons[name] for name in CONTROLS), self.part, self.roles,
-                self.say_row, self.say_text, self.pace, self.sent]
+                self.say_row, self.say_text, self.replies.ask, self.replies.place, self.pace, self.sent]
 
 
 PARTS = ("strip", "case", "turns", "live", "end", "choose")
@@ -95,9 +96,10 @@ def lay_out(shell: Shell, run: gr.Textbox) -> Watch:
             with gr.Column(elem_classes="dt-scroll"):
                 html["turns"], html["live"], html["end"] = pane(PRESS + FOLLOW), pane(FOLLOW), pane(FOLLOW)
             part, roles, say_row, say_text = _take_part(shell, html, buttons)
+            replies = dialogue_replies.lay_out(shell)
             desk = dialogue_desk.lay_out(shell)
     _switch(run, setup, stage)
-    return Watch(run, sent, shown, pace, form, html, buttons, roles, say_row, say_text, part, desk)
+    return Watch(run, sent, shown, pace, form, html, buttons, roles, say_row, say_text, part, desk, replies)
 
 
 def _take_part(shell: Shell, html: dict[str, gr.HTML], buttons: dict[str, gr.Button]) -> tuple[Any, ...]:
@@ -119,7 +121,9 @@ def _switch(run: gr.Textbox, setup: gr.Column, stage: gr.Row) -> None:
 
 
 def wire(shell: Shell, watch: Watch) -> None:
-    """Start the timer that follows the run."""
+    """Start the timer that follows the run; connect the table of replies."""
+    dialogue_replies.wire(shell, watch.replies)
+
     def look(run_id: str, sent: str, shown: str, request: gr.Request) -> Any:
         return tick(shell, run_id, sent, shown, request)
     timer = shell.on_poll(look, [watch.run, watch.sent, watch.shown], watch.polled, every=FAST)
@@ -155,6 +159,7 @@ def looks(run: Run, dialogue: Mapping[str, Json], live: Json, shown: int, mine: 
     waits = str(dialogue.get("waiting_for") or "") if not ended and dialogue.get("state") == "waiting" else ""
     going = not ended and not paused
     chooses = mine and waits == "counselor"
+    place = dialogue_replies.place_of(run.id, dialogue, run.status, mine)
     tools = (("edit",) if mine and not ended else ()) + ("views",)
     return {
         "strip": outcome.status_strip(run.status, dialogue, live, seconds=run.seconds, message=run.message, limit=limit,
@@ -170,7 +175,7 @@ def looks(run: Run, dialogue: Mapping[str, Json], live: Json, shown: int, mine: 
         "roles": [role for role in listed(dialogue.get("held")) if role in transcript.ROLES],
         "say_row": mine and waits in ("seeker", "supporter"),
         "say_text": say(f"dialogue.say.{waits}") if waits in ("seeker", "supporter") else "",
-        "pace": str(FAST if going else SLOW)}
+        "ask": place, "place": place, "pace": str(FAST if going else SLOW)}
 
 
 def endings(run: Run, dialogue: Mapping[str, Json], lang: str, say: Say) -> str:
@@ -190,7 +195,7 @@ def chooser(dialogue: Mapping[str, Json], live: Json, lang: str, say: Say) -> st
 
 def changes(look: Mapping[str, Json], sent: str, run_id: str) -> list[Any]:
     """Updates in the order of :attr:`Watch.polled` for the parts whose digest is not the one that was sent."""
-    return changes_of(look, sent, run_id, (*CONTROLS, "part", "say_row"), ("say_text",))
+    return changes_of(look, sent, run_id, (*CONTROLS, "part", "say_row", "ask"), ("say_text",))
 
 
 def changes_of(look: Mapping[str, Json], sent: str, run_id: str, shown: Sequence[str],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from workbench.panel import QUICK
 
 Say = Callable[[str], str]
 """From a text's key to the text, or to its mark; and from a method's English words to the reader's."""
+TUPLES: Mapping[type, str] = {str: "lines", float: "numbers", int: "numbers"}
+"""How a list is written: texts one a line, numbers in one line with commas."""
 FEW = 3
 """Up to this many choices are laid open as radio buttons."""
 
@@ -144,7 +147,7 @@ def _current(entry: Entry, base: Mapping[str, Json]) -> Json:
 
 
 def _shape(kind: Any) -> str:
-    """Which sort of component a type needs: choice, several, bool, int, float, text, lines or json."""
+    """Which sort of component a type needs: choice, several, bool, int, float, text, lines, numbers or json."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
         return "choice"
@@ -154,7 +157,7 @@ def _shape(kind: Any) -> str:
             return "text" if shapes <= {"text", "json"} else "json"
         return shapes.pop()
     if origin is tuple:
-        return "several" if get_origin(arguments[0]) is Literal else "lines" if arguments[0] is str else "json"
+        return "several" if get_origin(arguments[0]) is Literal else TUPLES.get(arguments[0], "json")
     return {bool: "bool", int: "int", float: "float", str: "text"}.get(kind, "json")
 
 
@@ -193,12 +196,14 @@ def _picker(shape: str, value: Json, offered: Sequence[tuple[str, str]], common:
     known = [reference for _, reference in offered]
     more = [part for part in (chosen if isinstance(chosen, list) else [chosen]) if part and part not in known]
     return gr.Dropdown([*offered, *((part, part) for part in more)], value=chosen, multiselect=shape == "lines",
-                       allow_custom_value=True, **common)
+                       allow_custom_value=True, elem_classes="wb-wide", **common)
 
 
 def _text_box(shape: str, value: Json, knob: Knob, common: Mapping[str, Any]) -> Component:
     if shape == "lines":
         return gr.Textbox("\n".join(str(v) for v in value or ()), lines=2, **common)
+    if shape == "numbers":
+        return gr.Textbox(", ".join(f"{v:g}" for v in value or ()), **common)
     if shape == "json":
         return gr.Textbox(json.dumps(value, ensure_ascii=False, indent=1), lines=4, max_lines=16, **common)
     shown = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
@@ -262,9 +267,20 @@ def read(entry: Entry, value: Any) -> Json:
         return [str(part).strip() for part in value if str(part).strip()]
     if shape == "lines":
         return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+    if shape == "numbers":
+        return _numbers(entry, str(value or ""))
     if shape == "json" or (shape == "text" and kind is not str and str(value).lstrip()[:1] in ("{", "[")):
         return _json(entry.key, str(value or "null"))
     return value
+
+
+def _numbers(entry: Entry, text: str) -> list[int | float]:
+    """``"3, 1, 1"`` (also as JSON) as numbers of the field's kind."""
+    kind = get_args(entry.spec.kind)[0]
+    try:
+        return [kind(part) for part in re.split(r"[,;，；\s]+", text.strip().strip("[]")) if part]
+    except ValueError as error:
+        raise UserError(f"{entry.key} is {text!r}; it must be numbers with commas between them.") from error
 
 
 def _json(key: str, text: str) -> Json:

@@ -39,9 +39,9 @@ The artifact ``dialogue.json`` is a ``Dialogue`` as JSON plus the state of the r
 
 from backends.sweetiechat.evaluate_requests import EvaluateRequest, EvaluateResult
 from backends.sweetiechat.importers.request import CorpusRequest, CorpusResult
+from backends.sweetiechat.measure_request import MeasureRequest, MeasureResult
 from backends.sweetiechat.pair_request import PairRequest, PairResult
 from backends.sweetiechat.replies_requests import RepliesRequest, RepliesResult
-from backends.sweetiechat.measure_request import MeasureRequest, MeasureResult
 from backends.sweetiechat.requests import DialogueRequest, DialogueResult, GenerateRequest, GenerateResult
 from backends.sweetiechat.scenarios.request import ScenarioRequest, ScenarioResult
 from backends.sweetiechat.train_requests import ClassifierRequest, ClassifierResult, TrainRequest, TrainResult

@@ -7,7 +7,8 @@
  "keep_rest": false}                                     ``qc.dropped`` unless ``keep_rest``; the old text is kept
                                                          in the turn's ``meta.history``
 {"do": "strategy", "key": "question"}                    choose the strategy of the coming supporter turn
-{"do": "say", "role": "seeker", "text": "..."}           speak for a role whose move it is
+{"do": "say", "role": "seeker", "text": "..."}           speak for a role whose move it is; with ``"model"``, its
+                                                         reference, the words are a candidate of that model's
 {"do": "take", "role": "supporter"} / {"do": "release"}  play a role from now on / give it back to its model
 =======================================================  ==========================================================
 
@@ -151,6 +152,8 @@ def _strategy(table: Table, command: Command, cast: Cast) -> Table:
 
 def _say(table: Table, command: Command, cast: Cast) -> Table:
     text, meta = human_text(command["text"]), {"author": "person", "at": command.get("at"), "tokens": 0}
+    if command.get("model"):
+        meta |= {"author": "model", "model": str(command["model"]), "picked_by": "person"}
     if command["role"] == "seeker":
         return seat(table, Turn(len(table.dialogue.turns), "seeker", text, meta=meta), cast)
     if command.get("strategy"):

@@ -1,8 +1,8 @@
-"""The task ``sweetiechat.measure.v1``: strategies, words and course of one or two sources, every figure with its interval.
+"""The task ``sweetiechat.measure.v1``: strategies, words and course of one or two sources.
 
-Artifacts: ``measure.json`` (all that the page draws) and ``figures.csv`` (one number a line). Two sources with different
-strategy sets are both mapped to ESConv's eight. A second source gives differences (second - first), paired when both
-hold the same dialogues.
+Every figure has its interval by dialogue where there is one. Artifacts: ``measure.json`` (all that the page draws) and
+``figures.csv`` (one number a line). Two sources with different strategy sets are mapped to ESConv's eight. A second
+source gives differences (second - first), paired when both hold the same dialogues.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ from workbench.files import write_json
 
 EIGHT = "esconv-8"
 HEADLINES = ("js-reference", "entropy/all", "accuracy", "macro-f1", "weighted-f1", "bias", "distinct-1", "distinct-2",
-             "distinct-3", "distinct-2-esconv", "length-supporter", "intensity-drop", "turns", "bleu-2", "rouge-l-beta-1.2")
+             "distinct-3", "distinct-2-esconv", "length-supporter", "intensity-drop", "turns", "bleu-2",
+             "rouge-l-beta-1.2")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def run(request: MeasureRequest, context: Context) -> MeasureResult:
     table = {"request": to_json(request), "sources": [source_json(m) for m in made],
              "reference": {"name": reference.name, "set": reference.strategies.name,
                            "provenance": reference.provenance, "labels": int(sum(reference.counts.values()))},
-             "differences": differences(*made, request.level) if len(made) == 2 else []}
+             "differences": differences(made[0], made[1], request.level) if len(made) == 2 else []}
     folder = context.run / "artifacts"
     folder.mkdir(exist_ok=True)
     write_json(folder / "measure.json", table)
@@ -165,8 +166,7 @@ def _use(source: Source, reference: Reference, draw: Drawer) -> list[Vector]:
         return used
     other = use_figures(mapped(source).dialogues, eight, reference.counts, draw)[1]
     place = other.names.index("js-reference")
-    part = slice(place, place + 1)
-    drawn = dataclasses.replace(other.drawn, values=other.drawn.values[part], draws=other.drawn.draws[:, part])
+    drawn = other.drawn.part(place, place + 1)
     notes = (note("mapped", **{"from": source.strategies.name}),)
     return [*used, dataclasses.replace(other, names=("js-reference",), drawn=drawn, notes=notes)]
 

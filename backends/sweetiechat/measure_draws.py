@@ -36,6 +36,10 @@ class Draws:
         """The interval of one of the numbers."""
         return interval_of(float(self.values[place]), self.draws[:, place].tolist(), self.dialogues, level)
 
+    def part(self, first: int, end: int) -> Draws:
+        """The numbers from ``first`` up to, not including, ``end``."""
+        return Draws(self.values[first:end], self.draws[:, first:end], self.dialogues)
+
     def minus(self, other: Draws) -> Draws:
         """The difference of two vectors of equal length and as many draws."""
         return Draws(self.values - other.values, self.draws - other.draws, min(self.dialogues, other.dialogues))

@@ -13,6 +13,7 @@ TEXTS = {
     "one": "one dialogue has no interval",
     "undefined": "undefined in {n} of {draws} draws, which are left out",
     "size": "falls as a corpus grows: compare equal sizes; no interval, since redrawn dialogues repeat their n-grams",
+    "tilted": "a redrawn mix is less even: the interval of a divergence lies high, that of an entropy low",
     "short": "no text is long enough",
     "samples": "the file holds {n} samples, each a history with a reply; only the replies are measured",
     "several": "{n} turns carry several strategies; the first one counts",

@@ -98,25 +98,13 @@ def differences(first: Measured, second: Measured, level: float) -> list[dict[st
             if (vector.group, name) not in known:
                 continue
             other, at = known[vector.group, name]
-            drawn = [vector.drawn.draws[:, place] - other.drawn.draws[:, at]]
-            value = float(vector.drawn.values[place] - other.drawn.values[at])
-            low, high = _quantiles([d for d in drawn[0].tolist() if math.isfinite(d)], level)
             which = int(vector.counted == "pairs")
-            paired = (first.seeds[which] == second.seeds[which] and vector.drawn.dialogues == other.drawn.dialogues)
-            if math.isfinite(value):
-                few = min(vector.drawn.dialogues, other.drawn.dialogues) < 2
-                found.append({"group": vector.group, "name": name, "value": value, "unit": vector.unit,
-                              "low": None if few else low, "high": None if few else high, "paired": paired})
+            paired = first.seeds[which] == second.seeds[which] and vector.drawn.dialogues == other.drawn.dialogues
+            apart = vector.drawn.part(place, place + 1).minus(other.drawn.part(at, at + 1)).interval(0, level)
+            if math.isfinite(apart.value):
+                found.append({"group": vector.group, "name": name, "value": apart.value, "unit": vector.unit,
+                              "low": apart.low, "high": apart.high, "paired": paired})
     return found
-
-
-def _quantiles(draws: Sequence[float], level: float) -> tuple[float | None, float | None]:
-    import numpy as np
-
-    if not draws:
-        return None, None
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2]).tolist()
-    return low, high
 
 
 def write_csv(path: Path, made: Sequence[Measured], differing: Sequence[Mapping[str, Json]]) -> None:

@@ -1,7 +1,7 @@
 """From a reference to what can be measured: dialogues, and pairs of what is right and what a model said.
 
 A run may hold dialogues (``dialogues.jsonl`` or ``dialogue.json``), predictions (``predictions.jsonl`` of a trained
-classifier or of an evaluation: one object a line with ``gold`` and ``said``, perhaps ``reference`` and ``response``), or
+classifier or of an evaluation: one line a turn with ``gold`` and ``said``, perhaps ``reference`` and ``response``), or
 both. Released predictions (Kang et al.) are samples with a whole history each: only their replies are measured, since
 the histories would count the same turn many times.
 """

@@ -51,7 +51,6 @@ class Vector:
     counted: str
     tokenizer: str = ""
     notes: tuple[Note, ...] = ()
-    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,12 +117,8 @@ def use_figures(dialogues: Sequence[Dialogue], strategies: StrategySet, referenc
     notes = ((note("unlabelled", n=whole.turns - whole.labelled, total=whole.turns),)
              if whole.labelled < whole.turns else ()) + ((note("several", n=several),) if several else ())
     turns = (whole.labelled, whole.turns, "supporter turns")
-    return [Vector("use", tuple(names[:split]), _cut(drawn, slice(0, split)), "share", *turns),
-            Vector("use", tuple(names[split:]), _cut(drawn, slice(split, None)), "bits", *turns, notes=notes)]
-
-
-def _cut(drawn: Draws, part: slice) -> Draws:
-    return Draws(drawn.values[part], drawn.draws[:, part], drawn.dialogues)
+    return [Vector("use", tuple(names[:split]), drawn.part(0, split), "share", *turns),
+            Vector("use", tuple(names[split:]), drawn.part(split, len(names)), "bits", *turns, notes=(*notes, note("tilted")))]
 
 
 def _shares(row: Array) -> Array:
@@ -156,13 +151,13 @@ def agreement_figures(pairs: Sequence[Pair], strategies: StrategySet, draw: Draw
     absent = [key for key, gold in zip(keys, w.sum(axis=0), strict=True) if not gold]
     scores = ((note("never-gold", keys=", ".join(absent)),) if absent else ()) + (
         (note("unknown-label", n=lost),) if lost else ())
-    first, liking = slice(0, 3), of_preference(preference(w, keys).warnings)
+    liking = of_preference(preference(w, keys).warnings)
     counted = (len(kept), len(pairs), "pairs")
-    own = slice(4, 4 + len(keys))
-    return [Vector("agreement", tuple(names[first]), _cut(drawn, first), "share", *counted, notes=scores),
-            Vector("agreement", ("bias",), _cut(drawn, slice(3, 4)), "", *counted, notes=liking),
-            Vector("each", tuple(names[own]), _cut(drawn, own), "share", *counted),
-            Vector("each", tuple(names[own.stop:]), _cut(drawn, slice(own.stop, None)), "", *counted)]
+    split = 4 + len(keys)
+    return [Vector("agreement", tuple(names[:3]), drawn.part(0, 3), "share", *counted, notes=scores),
+            Vector("agreement", ("bias",), drawn.part(3, 4), "", *counted, notes=liking),
+            Vector("each", tuple(names[4:split]), drawn.part(4, split), "share", *counted),
+            Vector("each", tuple(names[split:]), drawn.part(split, len(names)), "", *counted)]
 
 
 def each_strategy(pairs: Sequence[Pair], strategies: StrategySet) -> list[dict[str, Json]]:

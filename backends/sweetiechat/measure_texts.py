@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 
-from backends.sweetiechat.measure_draws import Array, Draws
+from backends.sweetiechat.measure_draws import Array
 from backends.sweetiechat.measure_notes import note
 from backends.sweetiechat.measure_request import Figure
 from backends.sweetiechat.measure_sources import Pair, Source
@@ -64,11 +64,10 @@ def word_figures(source: Source, cut: Tokenizer, draw: Drawer) -> tuple[list[Fig
         return [float(total[a] / total[b]) if total[b] else float("nan") for a, b in pairs]
     drawn = draw(rows, lambda total: [*means([(0, 1), (2, 3)], total), *(100 * v for v in means(
         [(4, 5), (6, 8), (7, 8)], total))])
-    vectors = [Vector("words", ("length-supporter", "length-seeker"), Draws(drawn.values[:2], drawn.draws[:, :2],
-                                                                            drawn.dialogues), "tokens", *counted,
+    vectors = [Vector("words", ("length-supporter", "length-seeker"), drawn.part(0, 2), "tokens", *counted,
                       cut.name, notes),
                Vector("words", ("distinct-2-within", "repetition-within", "repetition-across"),
-                      Draws(drawn.values[2:], drawn.draws[:, 2:], drawn.dialogues), "percent", *counted, cut.name)]
+                      drawn.part(2, len(drawn.values)), "percent", *counted, cut.name)]
     return distinct_figures(turns, "words", "supporter turns", total, cut), vectors
 
 
@@ -96,14 +95,14 @@ def reply_figures(pairs: Sequence[Pair], cut: Tokenizer, draw: Drawer) -> tuple[
     ends = np.cumsum([6, *(2 * n + 2 for n in range(1, 5))]).tolist()
 
     def statistic(total: Array) -> list[float]:
-        bleus = [bleu_of_rows(total[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+        bleus = [bleu_of_rows(total[a:b]) for a, b in pairwise(ends)]
         return [*bleus, *(100 * float(v / total[5]) for v in total[:3]), *(float(v / total[5]) for v in total[3:5])]
     drawn = draw(units, statistic)
     names = ("bleu-1", "bleu-2", "bleu-3", "bleu-4", "rouge-l-beta-1.2", "rouge-l-beta-1", "unigram-f1",
              "length-reply", "length-reference")
     counted = (len(kept), len(pairs), "pairs")
-    vectors = [Vector("replies", names[part], Draws(drawn.values[part], drawn.draws[:, part], drawn.dialogues), unit,
-                      *counted, cut.name) for part, unit in ((slice(0, 7), "percent"), (slice(7, 9), "tokens"))]
+    vectors = [Vector("replies", names[a:b], drawn.part(a, b), unit,
+                      *counted, cut.name) for a, b, unit in ((0, 7, "percent"), (7, 9, "tokens"))]
     return distinct_figures([p.response for p in kept], "replies", "pairs", len(pairs), cut), vectors
 
 
@@ -119,9 +118,7 @@ def course_figures(dialogues: Sequence[Dialogue], rounds: int, draw: Drawer) -> 
         drawn = draw(np.array([[drop, drop > 0, 1] for drop in drops], dtype=float),
                      lambda s: [float(s[0] / s[2]), float(s[1] / s[2])])
         for place, (name, unit) in enumerate((("intensity-drop", "points"), ("intensity-fell", "share"))):
-            part = slice(place, place + 1)
-            found.append(Vector("course", (name,), Draws(drawn.values[part], drawn.draws[:, part], drawn.dialogues),
-                                unit, len(drops), total, "dialogues"))
+            found.append(Vector("course", (name,), drawn.part(place, place + 1), unit, len(drops), total, "dialogues"))
     return [*found, *_success(dialogues, rounds, draw)]
 
 
@@ -134,9 +131,9 @@ def _success(dialogues: Sequence[Dialogue], rounds: int, draw: Drawer) -> list[V
     rows = np.array([[success_rate([r], rounds), average_turns([r], rounds), 1] for r in solved])
     drawn = draw(rows, lambda s: [float(s[0] / s[2]), float(s[1] / s[2])])
     counted = (len(known), len(dialogues), "dialogues")
-    return [Vector("course", (f"success-{rounds}",), Draws(drawn.values[:1], drawn.draws[:, :1], len(known)), "share",
+    return [Vector("course", (f"success-{rounds}",), drawn.part(0, 1), "share",
                    *counted),
-            Vector("course", (f"average-turn-{rounds}",), Draws(drawn.values[1:], drawn.draws[:, 1:], len(known)),
+            Vector("course", (f"average-turn-{rounds}",), drawn.part(1, len(drawn.values)),
                    "rounds", *counted)]
 
 

@@ -1,11 +1,12 @@
 """``reproduce`` part: the tuned agent against the untuned model, on dialogues that neither has seen (spec 1.G, 1.H).
 
 LoRA on the default language model, trained on ESConv's development file and measured on PPDPP's validation dialogues
-(overlaps left out, see :mod:`conditioning_data`). Three systems answer the same turns, and every difference is paired
+(overlaps left out, see :mod:`conditioning_data`). Four systems answer the same turns, and every difference is paired
 by dialogue:
 
 ==================  =========================================================================================
 ``tuned``           the agent, in the text that it was trained on; its strategy is the likeliest of its p(s | h)
+``tuned, drawn``    the same agent; its strategy is drawn from p(s | h), as when it talks
 ``untuned chat``    the same text and the same scoring of heads, with the weights before training
 ``untuned prompts`` the role-play as it is without training: counselor ``scored``, then the supporter's prompt
 ==================  =========================================================================================
@@ -41,8 +42,10 @@ from workbench.files import read_lines, write_json, write_text
 from workbench.settings import Settings
 
 Say = Callable[[str], None]
-SYSTEMS: Mapping[str, tuple[str, str]] = {
-    "tuned": ("", "chat"), "untuned chat": ("untuned", "chat"), "untuned prompts": ("untuned", "prompts")}
+SYSTEMS: Mapping[str, tuple[bool, str, float]] = {
+    "tuned": (True, "chat", 0.0), "untuned chat": (False, "chat", 0.0), "untuned prompts": (False, "prompts", 0.0),
+    "tuned, drawn": (True, "chat", 1.0)}
+"""Whether the weights are tuned, how the model is asked, and the temperature at which its strategy is drawn."""
 BETTER: Mapping[str, tuple[str, bool]] = {
     "strategy-macro-f1": ("higher", True), "strategy-accuracy": ("higher", True),
     "perplexity-of-real-reply": ("lower", False)}
@@ -56,16 +59,16 @@ class Scale:
     """How much is trained and measured. The defaults took about 12 minutes of training on one core (see the docs)."""
 
     seed: int = 0
-    train: int = 0
-    epochs: float = 2.0
+    train: int = 130
+    epochs: float = 1.0
     max_steps: int = 0
-    length: int = 512
-    batch: int = 8
-    rate: float = 5e-4
+    length: int = 1280
+    batch: int = 4
+    rate: float = 1e-3
     rank: int = 16
     precision: str = "bfloat16"
-    test: int = 100
-    turns: int = 6
+    test: int = 60
+    turns: int = 5
     tokens: int = 40
     resamples: int = 2000
 
@@ -76,7 +79,7 @@ QUICK = Scale(train=6, max_steps=6, length=256, batch=2, rate=1e-3, rank=8, prec
 
 def agent(settings: Settings, quick: bool = False, folder: Path = SHARED, scale: Scale | None = None,
           say: Say = print) -> Reproduction:
-    """Train, measure the three systems, and compare them. What was done before is read again from
+    """Train, measure the systems, and compare them. What was done before is read again from
     ``<home>/reproduce/agent-...``, so that a run that was ended goes on."""
     began, scale = time.monotonic(), scale or (QUICK if quick else Scale())
     corpus = None if quick else load_corpus(folder)
@@ -110,7 +113,7 @@ def trained(corpus: Corpus, home: Path, scale: Scale, settings: Settings, say: S
     request = TrainRequest(
         data=(f"path:{home / 'train.jsonl'}",), held_out=0.0, model=settings.default_model, rank=scale.rank,
         alpha=2 * scale.rank, length=scale.length, epochs=scale.epochs, max_steps=scale.max_steps, batch=scale.batch,
-        learning_rate=scale.rate, warmup=0.1, micro_tokens=1024, precision=scale.precision,  # type: ignore[arg-type]
+        learning_rate=scale.rate, warmup=0.1, micro_tokens=1280, precision=scale.precision,  # type: ignore[arg-type]
         name="SweetieChat (reproduction)", seed=scale.seed)
     result = train.run(request, context)
     write_json(home / "train" / "result.json", to_json(result))
@@ -121,10 +124,11 @@ def trained(corpus: Corpus, home: Path, scale: Scale, settings: Settings, say: S
 
 def measured(name: str, model: Path, home: Path, scale: Scale, settings: Settings, say: Say) -> list[Prediction]:
     """The predictions of one system on the test dialogues."""
-    which, asked = SYSTEMS[name]
-    context = _context(home / name.replace(" ", "-"), settings, say)
+    tuned, asked, heat = SYSTEMS[name]
+    context = _context(home / name.replace(",", "").replace(" ", "-"), settings, say)
     request = EvaluateRequest(
-        model=settings.default_model if which else f"path:{model}", asked=asked,  # type: ignore[arg-type]
+        model=f"path:{model}" if tuned else settings.default_model, asked=asked,  # type: ignore[arg-type]
+        choice_temperature=heat,
         data=(f"path:{home / 'test.jsonl'}",), dialogues=scale.test, turns=scale.turns, seed=scale.seed,
         max_new_tokens=scale.tokens, min_new_tokens=min(10, scale.tokens), resamples=10)
     began = time.monotonic()

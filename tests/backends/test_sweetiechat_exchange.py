@@ -1,4 +1,4 @@
-"""Export and import: exact round trip, ESConv's layout and spellings, chat messages, tables - and broken files."""
+"""Dialogues as text: exact round trip, labels, chat messages, tables - and broken files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from backends.sweetiechat.generate import run as generate
 from backends.sweetiechat.library import ASSETS
 from backends.sweetiechat.objects import Turn
 from backends.sweetiechat.requests import GenerateRequest
+from backends.sweetiechat.reviews import DIALOGUES, QUARANTINED
 from tests.backends.sweetie import ScriptedModel, make_counsel, make_dialogue
 from workbench.context import MemoryContext
 from workbench.contract import UserError
@@ -40,7 +41,7 @@ def test_jsonl_round_trip_is_exact(dialogues):
 def test_two_hundred_generated_dialogues_survive_export_and_import(tmp_path):
     request = GenerateRequest(count=200, batch=200, max_turns=4, min_turns=2, redraws=0)
     generate(request, MemoryContext(tmp_path), lambda _c, _r: ScriptedModel())
-    text = (tmp_path / "artifacts" / "dialogues.jsonl").read_text(encoding="utf-8")
+    text = "".join((tmp_path / "artifacts" / name).read_text(encoding="utf-8") for name in (DIALOGUES, QUARANTINED))
     dialogues = exchange.from_jsonl(text)
     assert len(dialogues) == 200 and exchange.from_jsonl(exchange.to_jsonl(dialogues)) == dialogues
 

@@ -204,7 +204,7 @@ BAD = [
     ("about", "x" * 101, "about is 101"),
     ("roles", ["king"], "roles is"),
     ("fair", "yes", "fair is 'yes'; it must be true or false"),
-    ("numbers", "[1,", "numbers is not valid JSON"),
+    ("numbers", "1, two", "numbers is '1, two'; it must be numbers with commas"),
     ("numbers", '["a"]', "numbers is"),
     ("table", "nonsense", "table is not valid JSON"),
     ("table", "[]", "table is"),
@@ -240,6 +240,9 @@ GOOD = [
     ("about", "", ""),
     ("about", "[not json", "[not json"),
     ("numbers", "[4, 5]", [4, 5]),
+    ("numbers", "4, 5", [4, 5]),
+    ("numbers", "", []),
+    ("numbers", " 6，7 ", [6, 7]),
 ]
 
 

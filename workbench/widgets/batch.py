@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 
 from workbench.contract import Json
-from workbench.widgets import outcome
+from workbench.widgets import outcome, quality
 from workbench.widgets.casefile import counts_bars
 
 Say = Callable[..., str]
@@ -63,4 +63,5 @@ def _counts(state: Mapping[str, Json], labels: Mapping[str, str], say: Say) -> s
     mix = counts_bars(sorted(counts, key=lambda pair: -pair[1]))
     parts = ((say("dialogue.many.stops"), stops), (say("dialogue.case.mix"), mix))
     body = "".join(f"<section><h4>{escape(title)}</h4>{html}</section>" for title, html in parts if html)
+    body += quality.counts(state, say)
     return f'<div class="dt dt-case dt-batch">{body}</div>' if body else ""

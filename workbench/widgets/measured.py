@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from workbench.contract import Json
 from workbench.text import known
@@ -78,8 +78,9 @@ def evaluated(result: Mapping[str, Json], labels: Mapping[str, str], say: Say, g
     names = ("value", "unit", "items", "tokenizer")
     head = ["", esc(say("train.evaluated.value")), esc(say("train.interval")),
             *(esc(say(f"train.evaluated.{name}")) for name in names[1:])]
-    used = [[esc(labels.get(str(row.get("key")), str(row.get("key")))), *(esc(row.get(n, "")) for n in ("gold", "said")),
-             number(row.get("f1")), number(row.get("preference"))] for row in tables(result.get("strategies"))]
+    used = [[esc(labels.get(str(row.get("key")), str(row.get("key")))), esc(row.get("gold", "")),
+             esc(row.get("said", "")), number(row.get("f1")), number(row.get("preference"))]
+            for row in tables(result.get("strategies"))]
     words = say("train.evaluated.help", dialogues=result.get("dialogues", 0), turns=result.get("turns", 0),
                 mode=gloss(str(result.get("mode"))), asked=gloss(str(result.get("asked"))))
     return (element("p", esc(words), class_="tr-note") + grid(head, rows)
@@ -102,8 +103,8 @@ def notes(lines: Json) -> str:
     return f'<ul class="tr-left">{rows}</ul>' if rows else ""
 
 
-def _small(lines: object) -> str:
-    said = " · ".join(line for line in lines if line)  # type: ignore[attr-defined]
+def _small(lines: Iterable[str]) -> str:
+    said = " · ".join(line for line in lines if line)
     return f"<small>{esc(said)}</small>" if said else ""
 
 

@@ -56,12 +56,13 @@ class Candidates:
         return key
 
 
-def replies(found: Candidates, turn: int, say: Say, labels: Mapping[str, str] | None = None) -> str:
-    """The table; ``labels`` are names of strategies in the reader's language."""
+def replies(found: Candidates, turn: int, say: Say, labels: Mapping[str, str], gloss: Callable[[str], str]) -> str:
+    """The table for the turn of this place (from 0); ``labels`` are names of strategies in the reader's language,
+    ``gloss`` translates what a method says."""
     if not found.order:
         return f'<div class="dt rp"><p class="dt-wait" role="status">{esc(say("replies.reading"))}</p></div>'
     best = max(found.chances.values(), default=0.0)
-    rows = "".join(_row(found, key, best, (labels or {}).get(key, found.labels[key]), say) for key in found.order)
+    rows = "".join(_row(found, key, best, labels.get(key, found.labels[key]), say, gloss) for key in found.order)
     words = say(f"replies.by.{found.mode}") if known(f"replies.by.{found.mode}") else ""
     status = say("replies.done" if found.done else "replies.writing", ready=len(found.ready), count=len(found.order))
     return (f'<div class="dt rp"><h4>{esc(say("replies.title", turn=turn + 1))}</h4>'
@@ -69,20 +70,15 @@ def replies(found: Candidates, turn: int, say: Say, labels: Mapping[str, str] | 
             f'<ol class="rp-rows">{rows}</ol></div>')
 
 
-def _row(found: Candidates, key: str, best: float, label: str, say: Say) -> str:
+def _row(found: Candidates, key: str, best: float, label: str, say: Say, gloss: Callable[[str], str]) -> str:
     chance = found.chances.get(key, 0.0)
     share = (f'<span class="dt-track"><span class="dt-fill" style="width:{100 * chance / best:.1f}%"></span></span>'
              f'<span class="dt-num">{chance:.2f}</span>') if best > 0 else ""
     text, ready = found.texts.get(key, ""), key in found.ready
     caret = "" if ready else '<i class="dt-caret"></i>'
-    faults = " · ".join(_fault(name, say) for name in found.faults.get(key, ()))
+    faults = " · ".join(gloss(name) for name in found.faults.get(key, ()))
     press = (f'<button type="button" class="rp-say" data-act="say" data-key="{esc(key)}">{esc(say("replies.say"))}'
              "</button>") if ready and text else ""
     return (f'<li class="dt-supporter"><div class="rp-head"><b>{esc(label)}</b>{share}</div>'
             f'<div class="rp-text">{esc(text)}{caret}' + (f"<small>{esc(faults)}</small>" if faults else "")
             + f"</div>{press}</li>")
-
-
-def _fault(name: str, say: Say) -> str:
-    key = f"replies.fault.{name}"
-    return say(key) if known(key) else name

@@ -27,7 +27,8 @@ def scenario_strip(status: str, state: Mapping[str, Json], seconds: float, messa
     phase = f'<div class="dt-phase" role="status"><i class="dt-dot"></i>{esc(words)}</div>'
     failed = outcome.failure(str(failure.get("cause", "")), str(failure.get("advice", "")),
                              lambda key, **values: say(lang, key, **values)) if failure else ""
-    return f'<div class="dt dt-strip dt-is-{esc(status)}">{phase}<div class="dt-figures">{told}</div>{line}</div>{failed}'
+    strip = f'<div class="dt dt-strip dt-is-{esc(status)}">{phase}<div class="dt-figures">{told}</div>{line}</div>'
+    return strip + failed
 
 
 def _words(status: str, state: Mapping[str, Json], message: str, lang: str) -> str:

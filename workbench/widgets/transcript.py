@@ -110,9 +110,12 @@ def decision(turn: Mapping[str, Json], labels: Mapping[str, str], say: Say, *, f
             f"{ranking.bars(counsel, labels, say, fold=fold)}{rationale}</div>")
 
 
+MODES = ("prompt", "scored", "classifier", "agent", "oracle", "none", "you")
+
+
 def mode_name(mode: str, say: Say) -> str:
     """The counselor mode in words; a mode this page does not know is shown as it is."""
-    return say(f"dialogue.counselor.{mode}") if mode in ("prompt", "scored", "none", "you") else mode
+    return say(f"dialogue.counselor.{mode}") if mode in MODES else mode
 
 
 def _made_by(turn: Mapping[str, Json], say: Say) -> str:
@@ -120,6 +123,8 @@ def _made_by(turn: Mapping[str, Json], say: Say) -> str:
     bits = []
     if meta.get("author") == "person":
         bits.append(say("dialogue.turn.by_person"))
+    if meta.get("picked_by") == "person":
+        bits.append(say("replies.picked"))
     if meta.get("tokens"):
         bits.append(say("dialogue.turn.tokens", count=meta["tokens"]))
     latency = meta.get("latency_ms")

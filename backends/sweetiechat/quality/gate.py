@@ -1,6 +1,6 @@
 """The gate at the end of a generated dialogue: judged at once, against what the same run has kept so far.
 
-``qc["report"]`` then holds the :class:`Report` as JSON. Which dialogues an equal text is compared with depends on the
+``qc["report"]`` then holds the :class:`Report` as JSON, ``qc["limits"]`` the limits it was made with. Which dialogues an equal text is compared with depends on the
 order in which dialogues end, so a near-duplicate may be the other one of a pair when the batch size changes; the texts
 themselves do not depend on it. A gate made anew from the kept dialogues of a file goes on where the old one stood.
 """
@@ -18,7 +18,7 @@ from backends.sweetiechat.quality.verdict import Limits
 from workbench.contract import Json, UserError
 from workbench.fields import from_json, to_json
 
-REPORT = "report"
+REPORT, LIMITS = "report", "limits"
 
 
 class Gate:
@@ -43,7 +43,7 @@ class Gate:
         report = judge(dialogue, self._limits, seen=seen, scorer=self._scorer)
         if report.status != "rejected":
             seen.add(dialogue)
-        return dataclasses.replace(dialogue, qc={**dialogue.qc, REPORT: to_json(report)})
+        return dataclasses.replace(dialogue, qc={**dialogue.qc, REPORT: to_json(report), LIMITS: to_json(self._limits)})
 
 
 def report_of(qc: Mapping[str, Json]) -> Report | None:
