@@ -10,6 +10,8 @@ import gradio as gr
 
 from panels import (
     dialogue_act,
+    dialogue_branch,
+    dialogue_compare,
     dialogue_handover,
     dialogue_library,
     dialogue_many,
@@ -29,7 +31,7 @@ RECENT = 15 * 60.0
 
 VIEWS: Mapping[str, Sequence[str]] = {"watch": (dialogue_watch.TASK,), "many": (dialogue_many.TASK,),
                                       "scenarios": (dialogue_scenarios.TASK,), "measure": (dialogue_measure.TASK,),
-                                      "train": dialogue_train_view.TASKS}
+                                      "train": dialogue_train_view.TASKS, "compare": (dialogue_compare.PAIR,)}
 """The view that shows the runs of a task, in the order in which views are looked through for something recent."""
 
 
@@ -43,6 +45,8 @@ def build(shell: Shell) -> None:
             many = dialogue_many.lay_out(shell)
         with gr.Tab(shell.label("dialogue.mode.library"), id="library") as shelf:
             library = dialogue_library.lay_out(shell)
+        with gr.Tab(shell.label("dialogue.mode.compare"), id="compare") as comparing:
+            compare = dialogue_compare.lay_out(shell)
         with gr.Tab(shell.label("dialogue.mode.scenarios"), id="scenarios") as pool:
             scenarios = dialogue_scenarios.lay_out(shell)
         with gr.Tab(shell.label("dialogue.mode.measure"), id="measure") as measuring:
@@ -56,7 +60,11 @@ def build(shell: Shell) -> None:
     dialogue_watch.wire(shell, watch)
     dialogue_many.wire(shell, many)
     dialogue_library.wire(shell, library, shelf)
+    dialogue_branch.wire(shell, watch.fork, watch.html["turns"], run, [run])
+    dialogue_branch.wire(shell, library.fork, library.reader["text"], library.notes["opened"], [run, modes])
+    dialogue_compare.wire(shell, compare, comparing)
     dialogue_scenarios.wire(shell, scenarios, pool)
+    dialogue_scenarios.hand_over(shell, scenarios, many, modes)
     dialogue_measure.wire(shell, measure, measuring)
     dialogue_train.wire(shell, train, training)
     dialogue_handover.wire(shell, train, watch, many, modes)
@@ -65,18 +73,23 @@ def build(shell: Shell) -> None:
     shell.keep_run("dialogue", scenarios.run)
     shell.keep_run("dialogue", measure.run)
     runs = {"watch": run, "many": many.run, "scenarios": scenarios.run,
-            "measure": measure.run, "train": train.run}
+            "measure": measure.run, "train": train.run, "compare": compare.pair}
 
     def opened(run_id: str, request: gr.Request) -> list[Any]:
         mode, found = opening(shell, run_id, request)
-        return [gr.Tabs(selected=mode), *(found.get(view, gr.skip() if run_id else "") for view in runs)]
+        chosen = gr.Tabs(selected=mode) if any(found.values()) else gr.skip()  # somebody may have chosen already
+        return [chosen, *(found.get(view, gr.skip() if run_id else "") for view in runs)]
 
     def again(run_id: str, request: gr.Request) -> list[Any]:
         return [gr.Tabs(selected="watch"), *dialogue_act.refill(shell, watch, run_id, request)]
 
+    def side_by_side(run_id: str, request: gr.Request) -> list[Any]:
+        return [gr.Tabs(selected="compare"), *dialogue_compare.opened(shell, request, run_id)]
+
     def browse(run_id: str) -> tuple[Any, str]:
         return gr.Tabs(selected="library"), run_id
     many.browse.click(browse, [many.run], [modes, library.filters["run"]], **QUICK)
+    shell.on_open("dialogue", side_by_side, None, [modes, *compare.filled], verb="compare")
     shell.on_open("dialogue", opened, None, [modes, *runs.values()])
     shell.on_open("dialogue", again, None, [modes, run, watch.shown, *watch.form.inputs], verb="again")
 
@@ -91,9 +104,9 @@ def opening(shell: Shell, run_id: str, request: gr.Request) -> tuple[str, dict[s
             task = ""  # the watch view says that there is no such run
         mode = next((view for view, tasks in VIEWS.items() if task in tasks), "watch")
         return mode, {mode: run_id}
-    found = {view: next(filter(None, (latest(shell, visitor, task) for task in tasks)), "")
-             for view, tasks in VIEWS.items()}
-    return next((view for view, latest_run in found.items() if latest_run), "watch"), found
+    found = {view: newest for view, tasks in VIEWS.items()
+             if (newest := next(filter(None, (latest(shell, visitor, task) for task in tasks)), ""))}
+    return next(iter(found), "watch"), found
 
 
 def latest(shell: Shell, visitor: str, task: str) -> str:

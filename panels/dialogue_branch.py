@@ -23,9 +23,14 @@ from panels import dialogue_shelf as shelf
 from panels.dialogue_form import MODEL_ROLES, pane
 from workbench.contract import Json, UserError
 from workbench.panel import QUEUED, QUICK, Shell
+from workbench.widgets import branches, casefile
+from workbench.widgets.markup import open_link
 from workbench.widgets.transcript import strategy_labels
 
 ACT = "branch"
+SHOW = """const show = () => element.scrollIntoView({block: 'center'});
+new ResizeObserver(() => { if (element.offsetHeight) show(); }).observe(element);"""
+"""Brings the form into view when it opens below a long transcript."""
 FIELDS = ("strategy", "text", "counselor", "classifier", "seeker_model", "counselor_model", "supporter_model", "seed")
 
 
@@ -52,18 +57,19 @@ def lay_out(shell: Shell) -> Fork:
     put: dict[str, Component] = {}
     with gr.Column(visible=False, elem_classes="dt-desk dt-fork") as desk:
         key, place = shell.note(""), shell.note("")
-        head = pane()
-        with gr.Row(elem_classes="dt-knobs"):
-            put["strategy"] = gr.Dropdown([], value="", label=shell.label("branch.strategy"), min_width=200)
+        head = pane(SHOW)
+        with gr.Row(elem_classes="dt-fork-row"):
+            put["strategy"] = gr.Dropdown([], value=None, label=shell.label("branch.strategy"), min_width=200)
             put["counselor"] = gr.Dropdown(
                 [(shell.label("branch.same"), ""), *((shell.label(f"branch.counselor.{mode}"), mode)
                                                      for mode in family.MODES)],
-                value="", label=shell.label("branch.counselor"), filterable=False, min_width=200)
+                value="", label=shell.label("branch.counselor"), info=shell.label("branch.counselor.help"),
+                filterable=False, min_width=200)
             put["classifier"] = gr.Textbox("", visible=False, label=shell.label("branch.classifier"),
                                            info=shell.label("branch.classifier.help"), max_lines=1)
         put["text"] = gr.Textbox("", lines=2, max_lines=8, label=shell.label("branch.text"),
                                  info=shell.label("branch.text.help"))
-        with gr.Accordion(shell.label("branch.models"), open=False), gr.Row(elem_classes="dt-knobs"):
+        with gr.Accordion(shell.label("branch.models"), open=False), gr.Row(elem_classes="dt-fork-row"):
             for role in MODEL_ROLES:
                 put[f"{role}_model"] = gr.Dropdown([], value="", allow_custom_value=True, elem_classes="dt-model",
                                                    label=shell.label(f"dialogue.role.{role}"))
@@ -99,6 +105,14 @@ def wire(shell: Shell, fork: Fork, turns: gr.HTML, key_of: gr.Textbox, watched: 
                                    [fork.fields["classifier"]], **QUICK)
 
 
+def case(run_id: str, dialogue: Mapping[str, Json], say: family.Say, lang: str) -> str:
+    """The case file of a dialogue; above it, for a branch, what it branches off and the way to the comparison."""
+    note = family.note_of(dialogue)
+    changed = family.changed(note, strategy_labels(dialogue, lang), say)
+    link = open_link("dialogue", run_id, say("branch.compare"), "compare")
+    return branches.lineage(note, changed, link, say) + casefile.casefile(dialogue, say, lang)
+
+
 def moved(run_id: str, count: int) -> list[Any]:
     """The watch view's run, then (from another view) the tabs turned to it."""
     return [run_id, gr.Tabs(selected="watch")][:count]
@@ -119,7 +133,7 @@ def filled(shell: Shell, request: gr.Request, key: str, place: str) -> list[Any]
     same = (say("branch.strategy.same"), "")
     offers = models.choices(str(dialogue.get("language") or "en"), shell.service.settings, say)
     as_before = [(say("branch.same"), ""), *offers]
-    head = (f'<div class="dt"><h4>{escape(say("branch.title", turn=int(place) + 1, role=role))}</h4>'
+    head = (f'<div class="dt"><h3 class="dt-title">{escape(say("branch.title", turn=int(place) + 1, role=role))}</h3>'
             f'<p class="dt-hint">{escape(say("branch.help.supporter" if own else "branch.help.seeker", used=used))}</p>'
             "</div>")
     hint = say("branch.strategy.here" if own else "branch.strategy.next")

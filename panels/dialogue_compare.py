@@ -37,6 +37,7 @@ class Compare:
     cells: gr.Textbox
     pair: gr.Textbox
     hint: gr.Column
+    body: gr.Column
     origin: gr.Dropdown
     members: gr.CheckboxGroup
     mark: gr.Checkbox
@@ -49,7 +50,7 @@ class Compare:
     @property
     def filled(self) -> list[Any]:
         """What :func:`fill` gives values for, in its order."""
-        return [self.pick, self.origin, self.members, self.hint]
+        return [self.pick, self.origin, self.members, self.hint, self.body]
 
 
 def lay_out(shell: Shell) -> Compare:
@@ -59,23 +60,27 @@ def lay_out(shell: Shell) -> Compare:
         gr.HTML(f'<p class="dt-hint">{shell.label("compare.empty")}</p>', apply_default_css=False,
                 elem_classes="dt-pane")
         example = shell.example_button("compare.example")
-    with gr.Row(elem_classes="dt-controls dt-compare-pick"):
-        origin = gr.Dropdown([], value=None, label=shell.label("compare.origin"), min_width=320, scale=4)
-        refresh = gr.Button(shell.label("dialogue.library.refresh"), size="sm")
-    members = gr.CheckboxGroup([], value=[], label=shell.label("compare.members"),
-                               info=shell.label("compare.members.help"), elem_classes="dt-members")
-    html = {"legend": pane(), "chart": pane(), "table": pane(), "trunk": pane()}
-    mark = gr.Checkbox(True, label=shell.label("compare.mark"), info=shell.label("compare.mark.help"))
-    html["columns"] = pane(PRESS)
-    with gr.Column(elem_classes="dt-desk"):
-        gr.HTML(f'<div class="dt"><h4>{shell.label("compare.send.title")}</h4>'
-                f'<p class="dt-hint">{shell.label("compare.send.help")}</p></div>', apply_default_css=False,
-                elem_classes="dt-pane")
-        question = gr.Textbox("", max_lines=3, max_length=500, label=shell.label("compare.question"),
-                              placeholder=shell.label("compare.question.default"))
-        send = gr.Button(shell.label("compare.send"), size="sm")
-        shell.actions(pair)
-    return Compare(pick, sent, cells, pair, hint, origin, members, mark, html, example, refresh, question, send)
+    with gr.Column(visible=False, elem_classes="dt-compare") as body:
+        with gr.Row(elem_classes="dt-controls dt-compare-pick"):
+            origin = gr.Dropdown([], value=None, label=shell.label("compare.origin"), min_width=320, scale=4)
+            refresh = gr.Button(shell.label("dialogue.library.refresh"), size="sm")
+        members = gr.CheckboxGroup([], value=[], label=shell.label("compare.members"),
+                                   info=shell.label("compare.members.help"), elem_classes="dt-members")
+        html = {"legend": pane()}
+        with gr.Row(elem_classes="dt-figures-row"):
+            html["chart"], html["table"] = pane("", "dt-levels-pane"), pane("", "dt-measures-pane")
+        html["trunk"] = pane()
+        mark = gr.Checkbox(True, label=shell.label("compare.mark"), info=shell.label("compare.mark.help"))
+        html["columns"] = pane(PRESS)
+        with gr.Column(elem_classes="dt-desk"):
+            gr.HTML(f'<div class="dt"><h3 class="dt-title">{shell.label("compare.send.title")}</h3>'
+                    f'<p class="dt-hint">{shell.label("compare.send.help")}</p></div>', apply_default_css=False,
+                    elem_classes="dt-pane")
+            question = gr.Textbox("", max_lines=3, max_length=500, label=shell.label("compare.question"),
+                                  placeholder=shell.label("compare.question.default"))
+            send = gr.Button(shell.label("compare.send"), size="sm")
+            shell.actions(pair)
+    return Compare(pick, sent, cells, pair, hint, body, origin, members, mark, html, example, refresh, question, send)
 
 
 def wire(shell: Shell, view: Compare, tab: gr.Tab) -> None:
@@ -98,6 +103,11 @@ def wire(shell: Shell, view: Compare, tab: gr.Tab) -> None:
     def give(pick: str, question: str, request: gr.Request) -> str:
         return send(shell, request, pick, question)
 
+    def asked(run_id: str, pick: str, request: gr.Request) -> list[Any]:
+        if not run_id or picked(pick).members:  # made here, of what is looked at
+            return [gr.skip()] * len(view.filled)
+        return opened(shell, request, run_id)
+
     def look(pick: str, mark: bool, cells: str, sent: str, request: gr.Request) -> Any:
         return looks(shell, request, pick, mark, cells, sent)
     gr.on([tab.select, view.refresh.click], shell.guard(fresh), [view.pick], view.filled, **QUEUED)
@@ -105,6 +115,7 @@ def wire(shell: Shell, view: Compare, tab: gr.Tab) -> None:
     view.members.input(shell.guard(tick), [view.pick, view.members], [view.pick], **QUEUED)
     view.example.click(shell.guard(begin), None, view.filled, **QUEUED)
     view.html["columns"].select(shell.guard(more), [view.cells], [view.cells], **QUEUED)
+    view.pair.change(shell.guard(asked), [view.pair, view.pick], view.filled, **QUEUED)
     view.send.click(shell.guard(give), [view.pick, view.question], [view.pair], **QUEUED)
     shell.on_poll(look, [view.pick, view.mark, view.cells, view.sent],
                   [*(view.html[name] for name in PARTS), view.sent], every=0.7)
@@ -131,7 +142,7 @@ def fill(shell: Shell, request: gr.Request, pick: Pick) -> list[Any]:
     whole = next((one for one in found if one.key == pick.family), found[0] if found else None)
     if whole is None:
         return [Pick().note, gr.update(choices=[], value=None), gr.update(choices=[], value=[]),
-                gr.update(visible=True)]
+                gr.update(visible=True), gr.update(visible=False)]
     keys = [member.key for member in whole.members]
     wanted = [key for key in keys if key in pick.members]
     wanted = wanted if len(wanted) > 1 else [keys[0], *wanted] if wanted and wanted != keys[:1] else [keys[0], keys[-1]]
@@ -139,7 +150,7 @@ def fill(shell: Shell, request: gr.Request, pick: Pick) -> list[Any]:
     labels = compared.labels_of(shell.service, visitor, whole, lang)
     return [now.note, gr.update(choices=[(family.title(one, lang, say), one.key) for one in found], value=whole.key),
             gr.update(choices=list(zip(family.names(whole, keys, lang, labels, say), keys, strict=True)),
-                      value=wanted), gr.update(visible=False)]
+                      value=wanted), gr.update(visible=False), gr.update(visible=True)]
 
 
 def looks(shell: Shell, request: gr.Request, pick: str, mark: bool, cells: str, sent: str) -> Any:

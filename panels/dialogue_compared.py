@@ -28,7 +28,7 @@ from workbench.widgets.transcript import strategy_labels
 
 Say = Callable[..., str]
 EXAMPLE_TURN = 5
-EXAMPLE_STRATEGIES = ("reflection", "suggestions")
+EXAMPLE_STRATEGIES = ("question", "suggestions")
 EXAMPLE_TURNS = 6
 
 
@@ -79,10 +79,9 @@ def columns(shell: Shell, visitor: str, pick: Pick, lang: str) -> list[Column]:
             continue
         live = shell.service.live(visitor, run.id) if run.status not in TERMINAL and run.task == family.TASK else None
         state = "" if dialogue.ended else outcome.phase(run.status, value, live, run.message, say)
-        note = value.get("qc", {}).get("branch") or {}
         link = shell.open_link("dialogue", run.id, say("compare.open"))
-        found.append(Column(member, run, dialogue, branches.Branch(
-            letter, value, family.changed(note, strategy_labels(value, lang), say), link, state, live)))
+        changed = family.changed(family.note_of(value), strategy_labels(value, lang), say)
+        found.append(Column(member, run, dialogue, branches.Branch(letter, value, changed, link, state, live)))
     return found
 
 
@@ -110,7 +109,7 @@ def look(found: Sequence[Column], lang: str, say: Say, *, mark: bool, cells: int
     made = list(dict.fromkeys(name for column in found for name in column.dialogue.models.values()))
     mark_of = f'<div class="dt-made">{badge("synthetic", made, lang)}</div>' if made else ""
     chart = levelchart.chart(lines, shared, say)
-    title = f'<div class="dt"><h4>{say("compare.chart.title")}</h4></div>' if chart else ""
+    title = f'<div class="dt"><h3 class="dt-title">{say("compare.chart.title")}</h3></div>' if chart else ""
     return {"legend": branches.legend(drawn, say) + mark_of + crisis, "chart": title + chart,
             "table": branches.measures([branch.letter for branch in drawn], rows, say),
             "trunk": branches.trunk(drawn[0], shared, say, lang),
@@ -131,7 +130,7 @@ def measured(dialogues: Sequence[Dialogue], shared: int, lang: str, say: Say) ->
              line("turns", lambda one: str(one.turns)),
              line("intensity", lambda one: "–" if one.first is None else f"{one.first} → {one.last}",
                   say("compare.measure.intensity.help")),
-             line("drop", lambda one: "–" if one.drop is None else f"{one.drop:+d}".replace("-", "\u2212")),
+             line("drop", _drop),
              line("strategies", lambda one: ", ".join(labels.get(key, key) for key in one.strategies) or "–",
                   say("compare.after"))]
     for place in range(3):
@@ -140,6 +139,10 @@ def measured(dialogues: Sequence[Dialogue], shared: int, lang: str, say: Say) ->
     roles = [role for role in MODEL_ROLES if len({one.models.get(role, "") for one in every}) > 1]
     return lines + [branches.Measure(say(f"dialogue.role.{role}"), say("compare.measure.model"),
                                      tuple(one.models.get(role) or "–" for one in every)) for role in roles]
+
+
+def _drop(one: Figures) -> str:
+    return "–" if one.drop is None else f"{one.drop:+d}".replace("-", "\u2212") if one.drop else "0"
 
 
 def _distinct(place: int, one: Figures) -> str:

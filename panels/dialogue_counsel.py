@@ -82,8 +82,7 @@ def wire(shell: Shell, form: Form) -> None:
         return gr.update(choices=[(one.title, one.reference) for one in found])
     mode, shared, supporter, classifier, language = form.of(
         ("counselor", "model", "supporter_model", "classifier", "language"))
-    gr.on([mode.change, shared.change, supporter.change, language.change], shell.guard(follow),
-          [mode, shared, supporter, classifier, language], [mode, classifier, form.pickers["counselor"], supporter],
-          **QUEUED)
+    gr.on(None, shell.guard(follow), [mode, shared, supporter, classifier, language],
+          [mode, classifier, form.pickers["counselor"], supporter], **QUEUED)
     supporter.focus(offer, [language], [supporter], **QUICK)
     classifier.focus(list_classifiers, None, [classifier], **QUICK)

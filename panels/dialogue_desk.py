@@ -51,6 +51,8 @@ def wire(shell: Shell, run: gr.Textbox, shown: gr.Textbox, turns: gr.HTML, desk:
     """Answer the links in the transcript: edit a turn, what each role sees, show earlier turns."""
     def press(run_id: str, count: str, event: gr.EventData, request: gr.Request) -> list[Any]:
         action, place = str(event._data.get("act")), str(event._data.get("turn") or "")
+        if action not in ("earlier", "edit", "views"):
+            return [gr.skip()] * 6  # a link that somebody else answers
         if action == "earlier":
             return [str(int(count or WINDOW) + WINDOW), *[gr.skip()] * 5]
         dialogue = shell.service.read_artifact(shell.visitor(request), run_id, "dialogue.json")

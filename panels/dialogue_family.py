@@ -68,6 +68,11 @@ def families(service: Service, visitor: str) -> list[Family]:
     return whole
 
 
+def note_of(dialogue: Mapping[str, Json]) -> Mapping[str, Json]:
+    """``qc["branch"]`` of a dialogue's JSON; empty for one that is no branch."""
+    return table(table(dialogue.get("qc")).get("branch"))
+
+
 def root_key(note: Mapping[str, Json]) -> str:
     """The family that a branch belongs to: its root's place, else its root's id."""
     root = table(note.get("root"))
@@ -107,7 +112,7 @@ def _head(path: Path, size: int, changed: int) -> Mapping[str, Json]:
     if not isinstance(value, Mapping):
         return {}
     scenario = {"problem_type_id": table(value.get("scenario")).get("problem_type_id")}
-    return {"id": value.get("id"), "qc": {"branch": table(value.get("qc")).get("branch")}, "scenario": scenario,
+    return {"id": value.get("id"), "qc": {"branch": note_of(value)}, "scenario": scenario,
             "turns": tables(value.get("turns"))[:1]}
 
 
@@ -123,7 +128,7 @@ def beginning(fields: Mapping[str, Json]) -> Mapping[str, Json]:
 
 def _member(key: str, created: float, value: Mapping[str, Json]) -> Member:
     turns = tables(value.get("turns"))
-    return Member(key, created, str(value.get("id") or ""), table(table(value.get("qc")).get("branch")),
+    return Member(key, created, str(value.get("id") or ""), note_of(value),
                   str(table(value.get("scenario")).get("problem_type_id") or ""),
                   str(turns[0].get("text") or "") if turns else "")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -14,6 +16,7 @@ from panels import dialogue_trained as trained
 from panels.dialogue_form import MODEL_ROLES
 from workbench.contract import Json
 from workbench.panel import QUEUED, Shell
+from workbench.widgets.loose import table
 from workbench.widgets.transcript import WINDOW
 
 if TYPE_CHECKING:
@@ -32,13 +35,20 @@ def talk(shell: Shell, request: gr.Request, run_id: str) -> dict[str, Json]:
     visitor = shell.visitor(request)
     run = shell.service.run(visitor, run_id)
     language, agent = view.language_of(run), f"run:{run.id}/model"
-    variant = str(trained.facts_of(run).get("variant") or "joint")
+    facts = trained.facts_of(run)
+    variant, strategies = str(facts.get("variant") or "joint"), table(facts.get("strategy_set"))
     other = models.default(language, shell.service.settings) or agent
     fields: dict[str, Json] = {
         "language": language, "scenario": cases.FIRST, "card": cases.example_card(cases.FIRST, language),
         "counselor": AUTO[variant], "human_roles": ["seeker"], **{f"{role}_model": other for role in MODEL_ROLES},
-        "supporter_model": agent}
+        "supporter_model": agent, "strategy_set": set_of(strategies)}
     return setup.values_of(fields)
+
+
+def set_of(strategies: Mapping[str, Json]) -> str:
+    """The strategy set that an agent was trained with: a bundled one by name, another as text (JSON is YAML too)."""
+    name = str(strategies.get("name") or cases.STRATEGY_SETS[0])
+    return name if name in cases.STRATEGY_SETS else json.dumps(strategies, ensure_ascii=False, indent=1)
 
 
 def wire(shell: Shell, train: Train, watch: Watch, many: Many, modes: gr.Tabs) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from panels import dialogue_branch
 from panels import dialogue_cases as cases
 from panels import dialogue_exchange as exchange
 from panels import dialogue_shelf as shelf
 from panels.dialogue_form import pane
 from workbench.contract import Json
 from workbench.panel import QUEUED, QUICK, Shell
-from workbench.widgets import casefile, dialogue_table, outcome, quality, transcript
+from workbench.widgets import dialogue_table, outcome, quality, transcript
 from workbench.widgets.casepicker import PRESS
 
 FILTERS = ("problem", "strategy", "stop_reason", "language", "status", "text", "run")
@@ -38,6 +39,7 @@ class Library:
     file: gr.File
     importing: gr.Textbox
     imported: gr.HTML
+    fork: dialogue_branch.Fork
     state: list[Component] = field(default_factory=list)
 
     @property
@@ -75,9 +77,10 @@ def lay_out(shell: Shell) -> Library:
             with gr.Row(elem_classes="dt-controls"):
                 for decision in ("accept", "reject"):
                     buttons[decision] = gr.Button(shell.label(f"quality.{decision}"), size="sm", visible=False)
-            text = pane()
+            text = pane(PRESS)
+            fork = dialogue_branch.lay_out(shell)
     return Library(filters, notes, table, count, {"case": case, "text": text, "report": report}, buttons, layout, which,
-                   file, importing, imported)
+                   file, importing, imported, fork)
 
 
 def _filters(shell: Shell) -> dict[str, Component]:
@@ -170,14 +173,15 @@ def _wire_rows(shell: Shell, library: Library, drawn: list[Any]) -> None:
             return [*table, json.dumps(picked), gr.skip(), *[gr.skip()] * len(shown)]
         return [*_draw(shell, request, [*values[:-1], key], step=0), gr.skip(), key, *_reading(shell, request, key)]
 
-    def decided(decision: str, request: gr.Request, *values: str) -> list[Any]:
-        key = state_of(values)[3]
-        shelf.decide(shell.service, shell.visitor(request), key, decision)
-        return [*_draw(shell, request, list(values), step=0), *_reading(shell, request, key)]
+    def deciding(decision: str) -> Callable[..., list[Any]]:
+        def decided(request: gr.Request, *values: str) -> list[Any]:
+            key = state_of(values)[3]
+            shelf.decide(shell.service, shell.visitor(request), key, decision)
+            return [*_draw(shell, request, list(values), step=0), *_reading(shell, request, key)]
+        return shell.guard(decided)
     library.table.select(shell.guard(press), library.inputs, [*drawn, notes["picked"], notes["opened"], *shown], **QUEUED)
     for decision in ("accept", "reject"):
-        library.buttons[decision].click(shell.guard(partial(decided, decision)), library.inputs, [*drawn, *shown],
-                                        **QUEUED)
+        library.buttons[decision].click(deciding(decision), library.inputs, [*drawn, *shown], **QUEUED)
 
 
 def _reading(shell: Shell, request: gr.Request, key: str) -> list[Any]:
@@ -202,5 +206,6 @@ def opened_dialogue(shell: Shell, visitor: str, key: str, lang: str) -> tuple[st
     link = shell.open_link("dialogue", key.partition("/")[0], say("dialogue.library.open_run"))
     head = f'<div class="dt dt-reading">{link}</div>'
     crisis = outcome.crisis_card(cases.crisis_resources(lang), say) if dialogue.get("stop_reason") == "safety" else ""
-    return casefile.casefile(dialogue, say, lang), "".join((
-        head, transcript.transcript(dialogue, say, lang, tools=()), outcome.ending(dialogue, say), crisis))
+    text = transcript.transcript(dialogue, say, lang, tools=(dialogue_branch.ACT,))
+    return dialogue_branch.case(key.partition("/")[0], dialogue, say, lang), "".join((
+        head, text, outcome.ending(dialogue, say), crisis))

@@ -72,7 +72,7 @@ def lay_out(shell: Shell) -> Measure:
                                     info=shell.label(f"measure.{name}.help"))
     with gr.Accordion(shell.label("measure.settings"), open=False, elem_classes="wb-group"):
         for names in (SIZE, MORE):
-            with gr.Row(elem_classes="dt-knobs"):
+            with gr.Row(elem_classes="dt-knobs sc-knobs"):
                 for name in names:
                     put[name] = knob(shell, SPECS[name], "measure")
     with gr.Row(elem_classes="dt-controls"):

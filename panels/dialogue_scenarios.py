@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.components import Component
@@ -16,7 +16,7 @@ from backends.sweetiechat.objects import Language
 from backends.sweetiechat.scenarios.pool import pool_to_json, start
 from backends.sweetiechat.scenarios.request import ScenarioRequest
 from panels import dialogue_models as models
-from panels.dialogue_bring import wire_choices
+from panels.dialogue_bring import offered
 from panels.dialogue_form import pane
 from panels.dialogue_knobs import fields_from, knob, specs_of
 from panels.dialogue_watch import changes_of
@@ -32,6 +32,9 @@ from workbench.widgets.problem_tree import problem_tree
 from workbench.widgets.rejections import rejections
 from workbench.widgets.scenario_progress import scenario_strip
 from workbench.widgets.scenario_sheet import scenario_sheet
+
+if TYPE_CHECKING:
+    from panels.dialogue_many import Many
 
 TASK = "sweetiechat.scenarios.v1"
 SPECS = specs_of(ScenarioRequest)
@@ -75,7 +78,7 @@ def lay_out(shell: Shell) -> Scenarios:
     with gr.Accordion(shell.label("scenarios.make"), open=False, elem_classes="wb-group"):
         put, note = _form(shell)
         buttons["start"] = gr.Button(shell.label("scenarios.start"), variant="primary", elem_classes="dt-start")
-    with gr.Row(elem_classes="dt-controls"):
+    with gr.Row(elem_classes="dt-controls sc-controls"):
         shown = gr.Dropdown([(shell.label("scenarios.bundled"), "")], value="", label=shell.label("scenarios.shown"),
                             filterable=False)
         buttons["stop"] = gr.Button(shell.label("scenarios.stop"), size="sm", visible=False)
@@ -96,16 +99,16 @@ def _form(shell: Shell) -> tuple[dict[str, Component], gr.HTML]:
     put: dict[str, Component] = {}
     with gr.Row(elem_classes="sc-form"):
         put["language"] = gr.Radio([("English", "en"), ("中文", "zh")], value="en", elem_classes="dt-row",
-                                   label=shell.label("dialogue.form.language"))
+                                   label=shell.label("scenarios.language"))
         put["model"] = gr.Dropdown([], value=shell.service.settings.default_model, allow_custom_value=True,
                                    label=shell.label("scenarios.model"))
     note = pane()
-    with gr.Row(elem_classes="dt-knobs"):
+    with gr.Row(elem_classes="dt-knobs sc-knobs"):
         for name in SIZE:
             put[name] = knob(shell, SPECS[name], "scenarios")
     with gr.Accordion(shell.label("scenarios.more_settings"), open=False):
         for names in (TYPES, WORDS):
-            with gr.Row(elem_classes="dt-knobs"):
+            with gr.Row(elem_classes="dt-knobs sc-knobs"):
                 for name in names:
                     put[name] = knob(shell, SPECS[name], "scenarios")
     return put, note
@@ -115,13 +118,15 @@ def wire(shell: Shell, view: Scenarios, tab: gr.Tab) -> None:
     """Connect the form, the list of runs, the tree and the timer."""
     names, inputs = list(view.fields), list(view.fields.values())
     language, model = view.fields["language"], view.fields["model"]
-    wire_choices(shell, language, [model])
 
     def begin(request: gr.Request, *values: Json) -> str:
         return make(shell, request, dict(zip(names, values, strict=True)))
 
     def begin_example(request: gr.Request) -> str:
         return make(shell, request, EXAMPLE)
+
+    def models_of(spoken: str, chosen: str, request: gr.Request) -> Any:
+        return offered(shell, shell.lang(request), spoken, [str(chosen or "")])[0]
 
     def say_model(chosen: str, spoken: str, request: gr.Request) -> str:
         return models.note([str(chosen or "")], spoken, shell.service.settings,
@@ -141,7 +146,8 @@ def wire(shell: Shell, view: Scenarios, tab: gr.Tab) -> None:
 
     def pick(event: gr.EventData) -> str:
         return str(event._data.get("key") or "")
-    gr.on([model.change, language.change], shell.guard(say_model), [model, language], [view.note], **QUEUED)
+    gr.on([tab.select, language.change], models_of, [language, model], [model], **QUICK)
+    gr.on([tab.select, model.change, language.change], shell.guard(say_model), [model, language], [view.note], **QUEUED)
     view.buttons["start"].click(shell.guard(begin), inputs, [view.run], **QUEUED)
     view.buttons["example"].click(shell.guard(begin_example), None, [view.run], **QUEUED)
     gr.on([view.run.change, tab.select], offer, [view.run], [view.shown], **QUICK)
@@ -150,6 +156,15 @@ def wire(shell: Shell, view: Scenarios, tab: gr.Tab) -> None:
     view.buttons["stop"].click(shell.guard(stop), [view.run], None, **QUEUED)
     view.buttons["continue"].click(shell.guard(proceed), [view.run], None, **QUEUED)
     shell.on_poll(look, [view.run, view.sent, view.picked], view.polled, every=0.7)
+
+
+def hand_over(shell: Shell, view: Scenarios, many: Many, modes: gr.Tabs) -> None:
+    """Connect the button that brings what a run made to Generate many, by its run id."""
+    def use(run_id: str, request: gr.Request) -> list[Any]:
+        run = shell.service.run(shell.visitor(request), run_id)
+        return [gr.Tabs(selected="many"), "", str(run.fields.get("language", "en")), f"run:{run.id}"]
+    view.buttons["use"].click(shell.guard(use), [view.run], [modes, many.run, many.fields["language"],
+                                                             many.fields["library"]], **QUEUED)
 
 
 def make(shell: Shell, request: gr.Request, values: Mapping[str, Json]) -> str:

@@ -17,13 +17,13 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from panels import dialogue_branch, dialogue_desk, dialogue_form, dialogue_replies
 from panels import dialogue_cases as cases
-from panels import dialogue_desk, dialogue_form, dialogue_replies
 from panels.dialogue_form import pane
 from workbench.contract import TERMINAL, Json, UserError
 from workbench.panel import QUICK, Shell
 from workbench.runs import Run
-from workbench.widgets import casefile, casepicker, outcome, transcript
+from workbench.widgets import casepicker, outcome, transcript
 from workbench.widgets.casepicker import PRESS
 from workbench.widgets.loose import listed, table, tables
 
@@ -58,6 +58,7 @@ class Watch:
     part: gr.Column
     desk: dialogue_desk.Desk
     replies: dialogue_replies.Replies
+    fork: dialogue_branch.Fork
 
     @property
     def polled(self) -> list[Component]:
@@ -98,8 +99,10 @@ def lay_out(shell: Shell, run: gr.Textbox) -> Watch:
             part, roles, say_row, say_text = _take_part(shell, html, buttons)
             replies = dialogue_replies.lay_out(shell)
             desk = dialogue_desk.lay_out(shell)
+            fork = dialogue_branch.lay_out(shell)
     _switch(run, setup, stage)
-    return Watch(run, sent, shown, pace, form, html, buttons, roles, say_row, say_text, part, desk, replies)
+    return Watch(run, sent, shown, pace, form, html, buttons, roles, say_row, say_text, part, desk, replies,
+                 fork)
 
 
 def _take_part(shell: Shell, html: dict[str, gr.HTML], buttons: dict[str, gr.Button]) -> tuple[Any, ...]:
@@ -160,11 +163,11 @@ def looks(run: Run, dialogue: Mapping[str, Json], live: Json, shown: int, mine: 
     going = not ended and not paused
     chooses = mine and waits == "counselor"
     place = dialogue_replies.place_of(run.id, dialogue, run.status, mine)
-    tools = (("edit",) if mine and not ended else ()) + ("views",)
+    tools = (("edit",) if mine and not ended else ()) + ("views", dialogue_branch.ACT)
     return {
         "strip": outcome.status_strip(run.status, dialogue, live, seconds=run.seconds, message=run.message, limit=limit,
                                       say=say),
-        "case": casefile.casefile(dialogue, say, lang) if dialogue else "",
+        "case": dialogue_branch.case(run.id, dialogue, say, lang) if dialogue else "",
         "turns": transcript.transcript(dialogue, say, lang, shown=shown, tools=tools),
         "live": transcript.live_turn(live, dialogue, say, lang) if going else "",
         "end": endings(run, dialogue, lang, say),

@@ -22,6 +22,12 @@ BENCHES = {
 }
 REPRODUCTIONS = {
     "barrier": "backends.sweetiechat.reproduce:barrier",
+    "sweetiechat": "backends.sweetiechat.reproduce_sweetiechat:sweetiechat",
+    "sweetiechat-agent": "backends.sweetiechat.reproduce_agent:agent",
+    "sweetiechat-conditioning": "backends.sweetiechat.reproduce_conditioning:conditioning",
+    "sweetiechat-counselor": "backends.sweetiechat.reproduce_counselor:counselor",
+    "sweetiechat-metrics": "backends.sweetiechat.reproduce_metrics:metrics",
+    "sweetiechat-training": "backends.sweetiechat.reproduce_training:training",
 }
 
 

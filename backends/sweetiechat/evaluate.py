@@ -25,8 +25,8 @@ from backends.sweetiechat.metrics.tokens import default_name, tokenizer
 from backends.sweetiechat.objects import Dialogue
 from backends.sweetiechat.requests import DialogueRequest
 from backends.sweetiechat.supporter_alone import open_alone
-from backends.sweetiechat.train_kept import HELD_OUT, known_dialogues
 from backends.sweetiechat.train_data import read_one, refused
+from backends.sweetiechat.train_kept import HELD_OUT, known_dialogues
 from workbench.contract import Context, UserError
 from workbench.fields import from_json, to_json
 from workbench.files import append_line, read_lines, write_json, write_text
@@ -118,9 +118,10 @@ def open_for(request: EvaluateRequest, first: Dialogue, context: Context, opener
     counselled = request.mode == "counselor"
     trained = open_trained(context, request.classifier.strip()) if counselled and request.counselor == "classifier" \
         else None
+    other = request.counselor_model.strip() or context.default_model
     settings = DialogueRequest(
         language=first.language, supporter_model=request.model, seed=request.seed, redraws=0,
-        counselor_model=(request.counselor_model.strip() or context.default_model) if counselled and not trained else "",
+        counselor_model=other if counselled and not trained else "",
         max_new_tokens=request.max_new_tokens, min_new_tokens=request.min_new_tokens, temperature=request.temperature,
         top_p=request.top_p, repetition_penalty=request.repetition_penalty,
         choice_temperature=request.choice_temperature)
@@ -145,7 +146,8 @@ def steps_of(dialogues: Sequence[Dialogue], request: EvaluateRequest) -> Iterato
             yield [cases[place] for cases in rows if place < len(cases)]
 
 
-def measure(steps: Sequence[Sequence[Case]], request: EvaluateRequest, context: Context, cast: Cast) -> list[Prediction]:
+def measure(steps: Sequence[Sequence[Case]], request: EvaluateRequest, context: Context,
+            cast: Cast) -> list[Prediction]:
     """The predictions of every step; those of an earlier part of this run are read again."""
     path = context.run / "artifacts" / PREDICTIONS
     path.parent.mkdir(exist_ok=True)
@@ -158,8 +160,8 @@ def measure(steps: Sequence[Sequence[Case]], request: EvaluateRequest, context: 
         if passed <= done:
             continue
 
-        def look(number: int = number) -> None:
-            context.report(number, len(steps), f"{len(found)} turns measured")
+        def look(number: int = number, turns: int = len(found)) -> None:
+            context.report(number, len(steps), f"{turns} turns measured")
 
         look()
         made = predict(cases, request.mode, cast, look)

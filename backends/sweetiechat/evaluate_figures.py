@@ -1,8 +1,8 @@
 """From predictions to figures, each with an interval over dialogues; and the differences of two systems, paired.
 
 A :class:`Measure` keeps one row of counts a dialogue and a function of their sum, so that figures and paired
-differences come from the same rows. Distinct is no function of such sums: a dialogue that is drawn twice repeats all its
-own n-grams, and every bootstrap draw would lie below the corpus. Its interval is value +- 1.96 SE by the jackknife:
+differences come from the same rows. Distinct is no function of such sums: a dialogue that is drawn twice repeats all
+its own n-grams, and every bootstrap draw would lie below the corpus. Its interval is value +- 1.96 SE by the jackknife:
 
     SE^2 = (n - 1) / n * sum over dialogues i of (D without i - mean of those)^2
 """

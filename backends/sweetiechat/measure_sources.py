@@ -1,9 +1,9 @@
 """From a reference to what can be measured: dialogues, and pairs of what is right and what a model said.
 
-A run may hold dialogues (``dialogues.jsonl`` or ``dialogue.json``), predictions (``predictions.jsonl`` of a trained
-classifier or of an evaluation: one line a turn with ``gold`` and ``said``, perhaps ``reference`` and ``response``), or
-both. Released predictions (Kang et al.) are samples with a whole history each: only their replies are measured, since
-the histories would count the same turn many times.
+A run may hold dialogues (``dialogues.jsonl`` or ``dialogue.json``, and ``quarantined.jsonl``), predictions
+(``predictions.jsonl`` of a trained classifier or of an evaluation: one line a turn with ``gold`` and ``said``, perhaps
+``reference`` and ``response``), or both. Released predictions (Kang et al.) are samples with a whole history each: only
+their replies are measured, since the histories would count the same turn many times.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from backends.sweetiechat.library import choose_strategies, strategy_sets
 from backends.sweetiechat.measure_notes import note
 from backends.sweetiechat.measure_request import MeasureRequest, Note
 from backends.sweetiechat.objects import Dialogue, Language, StrategySet
+from backends.sweetiechat.reviews import DIALOGUES, QUARANTINED, reviewed, reviews_of
 from backends.sweetiechat.train_data import PRACTICE, path_of, refused
 from workbench.contract import Context, Json, UserError
 from workbench.files import read_lines
 
-FILES = ("dialogues.jsonl", "dialogue.json")
+FILES = (DIALOGUES, "dialogue.json")
 PREDICTIONS = "predictions.jsonl"
 
 
@@ -64,7 +65,7 @@ def read_source(reference: str, request: MeasureRequest, context: Context) -> So
         if holds_predictions(path):
             pairs += pairs_of_lines(read_lines(path))
         else:
-            dialogues, skipped = _dialogues(path, request, context)
+            dialogues, skipped = _dialogues(path, context)
             found += dialogues
             notes += [note("skipped", n=len(skipped), first=": ".join(skipped[0]))] if skipped else []
     samples = [d for d in found if _predicted(d)]
@@ -90,13 +91,14 @@ def places(reference: str, context: Context) -> list[Path]:
     if not reference.startswith("run:") or slash:
         return [context.resource(reference) if reference.startswith("run:") else path_of(reference, context)]
     found = list[Path]()
-    for names in (FILES, (PREDICTIONS,)):
+    for names in (FILES, (QUARANTINED,), (PREDICTIONS,)):
         for name in names:
             try:
                 found.append(context.resource(f"run:{run}/{name}"))
                 break
             except UserError:
                 continue
+    found = [path for path in found if path.stat().st_size]
     if not found:
         raise UserError(f"The run {run} holds neither dialogues nor predictions.",
                         advice="Choose a run that generated, imported or evaluated dialogues.")
@@ -120,9 +122,12 @@ def pairs_of_lines(lines: Sequence[Mapping[str, Json]]) -> list[Pair]:
                  text(line, "reference"), text(line, "response")) for number, line in enumerate(lines)]
 
 
-def _dialogues(path: Path, request: MeasureRequest, context: Context) -> tuple[list[Dialogue], list[tuple[str, str]]]:
+def _dialogues(path: Path, context: Context) -> tuple[list[Dialogue], list[tuple[str, str]]]:
+    """The dialogues of a file; those that wait for a person with the decision on them, if there is one."""
     imported = import_dialogues(path, cancelled=lambda count: context.report(0, 0, f"read {count} dialogues"))
-    return list(imported.dialogues), list(imported.skipped)
+    decided = reviews_of(path.parent) if path.name == QUARANTINED else {}
+    found = [dataclasses.replace(d, qc=reviewed(d.qc, d.id, decided)) for d in imported.dialogues]
+    return found, list(imported.skipped)
 
 
 def _predicted(dialogue: Dialogue) -> bool:

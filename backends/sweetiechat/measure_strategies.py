@@ -118,7 +118,8 @@ def use_figures(dialogues: Sequence[Dialogue], strategies: StrategySet, referenc
              if whole.labelled < whole.turns else ()) + ((note("several", n=several),) if several else ())
     turns = (whole.labelled, whole.turns, "supporter turns")
     return [Vector("use", tuple(names[:split]), drawn.part(0, split), "share", *turns),
-            Vector("use", tuple(names[split:]), drawn.part(split, len(names)), "bits", *turns, notes=(*notes, note("tilted")))]
+            Vector("use", tuple(names[split:]), drawn.part(split, len(names)), "bits", *turns,
+                   notes=(*notes, note("tilted")))]
 
 
 def _shares(row: Array) -> Array:

@@ -64,22 +64,27 @@ def read(name: str, context: Context) -> Dialogue:
     if reference.startswith("run:") and "/" not in reference:
         reference += "/dialogue.json"
     path = context.resource(reference)
+    value = _value(path, int(place or 0))
     try:
-        found = dialogue_from_json(_value(path, int(place or 0)))
-    except (Damaged, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{name!r} is no dialogue: {error}.", advice="Choose a run of dialogues.") from error
+        found = dialogue_from_json(value)
+    except (UserError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{name!r} is no dialogue: {str(error).rstrip('.')}.",
+                        advice="Choose a run of dialogues.") from error
     if not found.turns:
         raise UserError(f"The dialogue {name!r} has no turns yet.", advice="Wait until it has ended.")
     return found
 
 
 def _value(path: Path, number: int) -> Json:
-    if path.suffix != ".jsonl":
-        return load_json(path)
-    with path.open(encoding="utf-8") as lines:
-        for place, line in enumerate(lines):
-            if place == number:
-                return json.loads(line)
+    try:
+        if path.suffix != ".jsonl":
+            return load_json(path)
+        with path.open(encoding="utf-8") as lines:
+            for place, line in enumerate(lines):
+                if place == number:
+                    return json.loads(line)
+    except (Damaged, ValueError) as error:
+        raise UserError(f"{path.name} cannot be read: {error}.", advice="Choose another run of dialogues.") from error
     raise UserError(f"{path.name} has no dialogue at place {number} (counted from 0).")
 
 

@@ -17,6 +17,7 @@ a few steps on the practice dialogues show that the measurement works, not what 
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from backends.sweetiechat.evaluate_requests import EvaluateRequest, Figure
 from backends.sweetiechat.evaluate_turns import Prediction
 from backends.sweetiechat.exchange import to_jsonl
 from backends.sweetiechat.importers import import_dialogues, split
+from backends.sweetiechat.importers.building import digest
 from backends.sweetiechat.library import ASSETS
 from backends.sweetiechat.metrics.tokens import Tokenizer, default_name, tokenizer
 from backends.sweetiechat.train_requests import TrainRequest
@@ -46,10 +48,12 @@ SYSTEMS: Mapping[str, tuple[bool, str, float]] = {
     "tuned": (True, "chat", 0.0), "untuned chat": (False, "chat", 0.0), "untuned prompts": (False, "prompts", 0.0),
     "tuned, drawn": (True, "chat", 1.0)}
 """Whether the weights are tuned, how the model is asked, and the temperature at which its strategy is drawn."""
+IN_QUICK = ("tuned", "untuned chat")
 BETTER: Mapping[str, tuple[str, bool]] = {
     "strategy-macro-f1": ("higher", True), "strategy-accuracy": ("higher", True),
     "perplexity-of-real-reply": ("lower", False)}
-"""Figures for which training must help; the others are shown, whatever they are."""
+"""Figures for which training must help (after the few steps of ``quick`` the last one only); the others are shown,
+whatever they are."""
 SHOWN = ("strategy-weighted-f1", "preference-bias", "strategy-js-to-real", "distinct-1", "distinct-2", "length-reply",
          "bleu-2", "rouge-l-beta-1.2")
 
@@ -73,32 +77,37 @@ class Scale:
     resamples: int = 2000
 
 
-QUICK = Scale(train=6, max_steps=6, length=256, batch=2, rate=1e-3, rank=8, precision="float32", test=4, turns=2,
-              tokens=16, resamples=200)
+QUICK = Scale(train=4, max_steps=4, length=192, batch=2, rank=8, precision="float32", test=4, turns=2, tokens=12,
+              resamples=200)
+DONE = "done.json"
 
 
 def agent(settings: Settings, quick: bool = False, folder: Path = SHARED, scale: Scale | None = None,
           say: Say = print) -> Reproduction:
-    """Train, measure the systems, and compare them. What was done before is read again from
-    ``<home>/reproduce/agent-...``, so that a run that was ended goes on."""
-    began, scale = time.monotonic(), scale or (QUICK if quick else Scale())
+    """Train, measure the systems, and compare them. A run that was ended goes on from what it left in
+    ``<home>/reproduce``; one that came to its end is made anew."""
+    began = time.monotonic()
     corpus = None if quick else load_corpus(folder)
-    small = corpus is None
-    corpus = corpus or practice(scale.seed)
-    home = settings.home / "reproduce" / f"agent-{'quick' if small else 'full'}-{scale.seed}"
+    small, corpus = corpus is None, corpus or practice()
+    scale = scale or (QUICK if small else Scale())
+    home = settings.home / "reproduce" / f"agent-{digest(repr(scale), corpus.name)}"
+    if (home / DONE).is_file():
+        shutil.rmtree(home)
     made = trained(corpus, home, scale, settings, say)
-    found = {name: measured(name, made, home, scale, settings, say) for name in SYSTEMS}
+    found = {name: measured(name, made, home, scale, settings, say) for name in (IN_QUICK if small else SYSTEMS)}
     cut, declared = tokenizer(default_name(corpus.test[0].language)), corpus.test[0].strategy_set.keys
     text = as_table(found, declared, cut, scale)
     write_text(home / "table.md", text)
     say(text)
     what = "practice dialogues (the measurement, not the method)" if small else corpus.name
-    return Reproduction("agent", tuple(claims(found, declared, cut, scale, what)), time.monotonic() - began)
+    result = Reproduction("agent", tuple(claims(found, declared, cut, scale, what, small)), time.monotonic() - began)
+    write_json(home / DONE, result.to_json())
+    return result
 
 
-def practice(seed: int) -> Corpus:
+def practice() -> Corpus:
     """The dialogues that come with the project, half to train on and half to measure on."""
-    parts = split(usable(import_dialogues(ASSETS / "practice.esconv.json").dialogues), {"train": 0.5, "test": 0.5}, seed)
+    parts = split(usable(import_dialogues(ASSETS / "practice.esconv.json").dialogues), {"train": 0.5, "test": 0.5}, 0)
     return Corpus(parts["train"], parts["test"], (), False, "practice dialogues")
 
 
@@ -168,28 +177,29 @@ def _context(folder: Path, settings: Settings, say: Say) -> MemoryContext:
 
 
 def claims(found: Mapping[str, list[Prediction]], declared: tuple[str, ...], cut: Tokenizer, scale: Scale,
-           what: str) -> list[Claim]:
+           what: str, small: bool) -> list[Claim]:
     """Tuned minus each untuned system: what must be better, and what is only shown."""
     made = []
     tuned = {f.name: f for f in figures(found["tuned"], declared, cut, scale.seed, 10)}
-    for name in ("untuned chat", "untuned prompts"):
+    for name in [one for one in found if one.startswith("untuned")]:
         before = {f.name: f for f in figures(found[name], declared, cut, scale.seed, 10)}
         for figure in differences(found[name], found["tuned"], declared, cut, scale.seed, scale.resamples):
-            made += _claim(figure, name, tuned[figure.name].value, before[figure.name].value, what)
+            made += _claim(figure, name, tuned[figure.name].value, before[figure.name].value, what, small)
     return made
 
 
-def _claim(figure: Figure, name: str, after: float, before: float, what: str) -> list[Claim]:
+def _claim(figure: Figure, name: str, after: float, before: float, what: str, small: bool) -> list[Claim]:
     if figure.name not in BETTER and figure.name not in SHOWN:
         return []
+    must = figure.name in BETTER and not (small and figure.name.startswith("strategy"))
     interval = (figure.low, figure.high) if figure.low is not None and figure.high is not None else None
-    if figure.name not in BETTER:
+    if not must:
         text, holds = "shown, whatever it is", True
     else:
         word, up = BETTER[figure.name]
         text, holds = f"must be {word}", figure.value > 0 if up else figure.value < 0
-    return [Claim(f"{figure.name} of the tuned agent, {after:.3f}, minus {name}, {before:.3f}, on {figure.items} turns of "
-                  f"{what}; {text}", figure.value, 0.0, holds, before, interval)]
+    return [Claim(f"{figure.name} of the tuned agent, {after:.3f}, minus {name}, {before:.3f}, on {figure.items} turns "
+                  f"of {what}; {text}", figure.value, 0.0, holds, before, interval)]
 
 
 def as_table(found: Mapping[str, list[Prediction]], declared: tuple[str, ...], cut: Tokenizer, scale: Scale) -> str:

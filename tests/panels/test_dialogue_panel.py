@@ -226,7 +226,8 @@ def look(run: Run, value: Mapping, live: object = None, mine: bool = True) -> di
 
 def test_looks_come_in_the_order_of_the_outputs() -> None:
     names = list(look(run_of(), TALK))
-    assert names == [*watching.PARTS, *watching.CONTROLS, "part", "roles", "say_row", "say_text", "pace"]
+    assert names == [*watching.PARTS, *watching.CONTROLS, "part", "roles", "say_row", "say_text", "ask",
+                     "place", "pace"]
 
 
 @pytest.mark.parametrize(("status", "state", "waits", "shown"), [

@@ -469,17 +469,18 @@ def test_an_export_is_a_file_to_take(page: Page) -> None:
     assert update["visible"] and Path(update["value"]).name == "dialogues.csv"
 
 
-def opened(page: Page, run_id: str, cookie: str = COOKIE) -> tuple[str, str, str]:
+def opened(page: Page, run_id: str, cookie: str = COOKIE) -> tuple[str, dict[str, str]]:
     return tab.opening(page_shell.PageShell(page.service), run_id, asking(cookie))
 
 
 def test_the_address_opens_the_view_of_its_run(page: Page, paused: str) -> None:
     batch = put_run(page.service.settings, [stored(0)], task=many.TASK, name="dialogues.jsonl", owner=ANN).id
-    assert opened(page, paused) == ("watch", paused, "") and opened(page, batch) == ("many", "", batch)
+    assert opened(page, paused) == ("watch", {"watch": paused})
+    assert opened(page, batch) == ("many", {"many": batch})
 
 
 def test_a_run_of_somebody_else_opens_the_view_that_says_there_is_none(page: Page, paused: str) -> None:
-    assert opened(page, paused, OTHER) == ("watch", paused, "")
+    assert opened(page, paused, OTHER) == ("watch", {"watch": paused})
     shown = page.call("dialogue_watch", "look", paused, "{}", "60", asking(OTHER))
     assert "There is no run" in shown[4] and "I cannot sleep." not in json.dumps(shown, default=str)
 
@@ -487,23 +488,23 @@ def test_a_run_of_somebody_else_opens_the_view_that_says_there_is_none(page: Pag
 def test_without_a_run_in_the_address_ones_own_open_dialogue_comes_back(settings: Settings) -> None:
     service = Service(settings)
     shell = page_shell.PageShell(service)
-    assert tab.opening(shell, "", asking()) == ("watch", "", "")
+    assert tab.opening(shell, "", asking()) == ("watch", {})
     put_run(settings, in_play(), owner=ANN, status="succeeded")
     put_run(settings, in_play(), owner=BOB, status="paused", shared=True)
     service.index.sync()
-    assert tab.opening(shell, "", asking()) == ("watch", "", "")
+    assert tab.opening(shell, "", asking()) == ("watch", {})
     over = put_run(settings, in_play(), owner=ANN, status="succeeded")
     state = json.loads((over.path / "state.json").read_text())
     for finished, shown in ((time.time() - 60, over.id), (time.time() - 2 * tab.RECENT, "")):
         (over.path / "state.json").write_text(json.dumps({**state, "finished": finished}))
         service.index.sync()
-        assert tab.opening(shell, "", asking()) == ("watch", shown, "")
+        assert tab.opening(shell, "", asking()) == ("watch", {"watch": shown} if shown else {})
     mine = put_run(settings, in_play(), owner=ANN, status="paused").id
     service.index.sync()
-    assert tab.opening(shell, "", asking()) == ("watch", mine, "")
+    assert tab.opening(shell, "", asking()) == ("watch", {"watch": mine})
     batch = put_run(settings, [stored(0)], task=many.TASK, name="dialogues.jsonl", owner=BOB, status="paused").id
     service.index.sync()
-    assert tab.opening(shell, "", asking(OTHER))[2] == batch
+    assert tab.opening(shell, "", asking(OTHER))[1]["many"] == batch
 
 
 def test_a_visitor_without_a_cookie_is_refused(page: Page, paused: str) -> None:

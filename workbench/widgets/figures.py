@@ -24,7 +24,7 @@ Figure = Mapping[str, Json]
 def figures(sources: Sequence[Sequence[Figure]], titles: Sequence[str], differences: Sequence[Figure],
             lang: str) -> str:
     """The table of the figures of one or two sources, in the order of the first one that has each."""
-    names = list(dict.fromkeys(str(f.get("name")) for own in sources for f in own))
+    names = list(dict.fromkeys(str(f.get("name")) for own in sources for f in own if finite(f.get("value"))))
     if not names:
         return ""
     by_name = [{str(f.get("name")): f for f in own} for own in sources]
@@ -85,11 +85,11 @@ def _row(name: str, found: Sequence[Figure | None], apart: Figure | None, compar
     first = next(f for f in found if f is not None)
     unit = str(first.get("unit") or "")
     words = esc(figure_name(name, lang)) + (element("small", esc(say(lang, f"measure.unit.{unit}"))) if unit else "")
-    cells = "".join(element("td", _value(f, unit) + notes.marks(f.get("notes")) if f else "–") for f in found)
+    cells = "".join(element("td", _value(f, unit, notes.marks(f.get("notes"))) if f else "–") for f in found)
     if compared:
         sure = apart is not None and _excludes_zero(apart)
         mark = element("small", esc(say(lang, "measure.paired"))) if apart and apart.get("paired") else ""
-        cells += element("td", _value(apart, unit, signed=True) + mark if apart else "–",
+        cells += element("td", _value(apart, unit, mark, signed=True) if apart else "–",
                          class_="fg-sure" if sure else None)
     count = "<br>".join(esc(_count(f, lang)) for f in found if f is not None)
     cut = ", ".join(dict.fromkeys(str(f["tokenizer"]) for f in found if f and f.get("tokenizer")))
@@ -109,12 +109,16 @@ def _whole(value: Json) -> str:
     return f"{int(value):,}" if finite(value) else "–"
 
 
-def _value(figure: Figure, unit: str, *, signed: bool = False) -> str:
-    """The number, and its interval below it."""
+def _value(figure: Figure, unit: str, marks: str = "", *, signed: bool = False) -> str:
+    """The number with its marks, and its interval below it."""
     low, high = figure.get("low"), figure.get("high")
-    span = f"{decimals(low, unit, signed)} – {decimals(high, unit, signed)}" if finite(low) and finite(high) else ""
-    return element("b", esc(decimals(figure.get("value"), unit, signed))) + (
-        element("small", esc(span)) if span else "")
+    span = ""
+    if finite(low) and finite(high):
+        ends = decimals(low, unit, signed), decimals(high, unit, signed)
+        span = f"[{ends[0]}, {ends[1]}]" if signed else f"{ends[0]} – {ends[1]}"
+    value = figure.get("value")
+    return element("b", esc(decimals(value, unit, signed))) + (marks if finite(value) else "") + element(
+        "small", esc(span))
 
 
 def decimals(value: Json, unit: str, signed: bool = False) -> str:

@@ -14,7 +14,9 @@ from workbench.widgets.loose import finite, listed
 from workbench.widgets.markup import element, esc
 
 FEW = 5
-"""A row with fewer transitions is set in grey (our default)."""
+DARKEST = 45
+"""A row with fewer transitions is pale (our default); and how much of the accent the darkest cell has, in percent:
+words on it keep a contrast of 4.5 in both themes."""
 
 
 def heatmap(names: Sequence[str], counts: Json, shares: Json, lang: str) -> str:
@@ -44,9 +46,8 @@ def _row(place: int, names: Sequence[str], counts: Sequence[float], shares: Sequ
 
 def _cell(now: str, after: str, count: float, share: float, top: float, lang: str) -> str:
     title = say(lang, "measure.heat.cell", now=now, after=after, share=f"{100 * share:.1f}", n=int(count))
-    shade = 100 * share / top
-    return element("td", f"{100 * share:.0f}" if count else "·", title=title, class_="hm-dark" if shade > 55 else None,
-                   style=f"--s:{shade:.0f}%")
+    return element("td", f"{100 * share:.0f}" if count else "·", title=title,
+                   style=f"--s:{DARKEST * share / top:.0f}%")
 
 
 def _number(row: Sequence[Json], place: int) -> float:

@@ -17,6 +17,7 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 168, 26, 30, 10, 22
 LEVELS = 5
 DASHES = ("", "7 3", "2 3", "9 3 2 3")
 COLOURS = 4
+SHIFT = 2.4
 GAP = 12.0
 """Least distance of two letters at the right edge."""
 
@@ -57,20 +58,21 @@ def _y(level: float) -> float:
     return TOP + (LEVELS - min(max(level, 1.0), float(LEVELS))) / (LEVELS - 1) * (HEIGHT - TOP - BOTTOM)
 
 
-def _steps(points: Sequence[tuple[int, float]], last: int) -> str:
+def _steps(points: Sequence[tuple[int, float]], last: int, shift: float = 0.0) -> str:
     (place, level), *rest = points
-    return f"M{_x(place, last):.1f} {_y(level):.1f}" + "".join(
-        f"H{_x(where, last):.1f}V{_y(value):.1f}" for where, value in rest)
+    return f"M{_x(place, last):.1f} {_y(level) + shift:.1f}" + "".join(
+        f"H{_x(where, last):.1f}V{_y(value) + shift:.1f}" for where, value in rest)
 
 
 def _line(line: Line, number: int, shared: int, last: int, height: float) -> str:
     trunk = [point for point in line.points if point[0] < shared]
     own = [*trunk[-1:], *(point for point in line.points if point[0] >= shared)]
     end_x, end_y = _x(line.points[-1][0], last), _y(line.points[-1][1])
+    shift = SHIFT * number  # lines of the same level lie beside one another, not on top
     dash = f' stroke-dasharray="{DASHES[number % COLOURS]}"' if DASHES[number % COLOURS] else ""
-    dots = "".join(f'<circle cx="{_x(place, last):.1f}" cy="{_y(level):.1f}" r="2.4"/>' for place, level in own)
+    dots = "".join(f'<circle cx="{_x(place, last):.1f}" cy="{_y(level) + shift:.1f}" r="2.4"/>' for place, level in own)
     edge = WIDTH - RIGHT + 8
-    return (f'<g class="dt-b{number % COLOURS + 1}"><path d="{_steps(own, last)}"{dash}/>{dots}'
+    return (f'<g class="dt-b{number % COLOURS + 1}"><path d="{_steps(own, last, shift)}"{dash}/>{dots}'
             f'<path class="dt-lead" d="M{end_x:.1f} {end_y:.1f}L{edge - 2} {height:.1f}"/>'
             f'<text x="{edge}" y="{height + 4:.1f}">{escape(line.letter)}</text></g>')
 

@@ -36,14 +36,16 @@ def measures(report: Json, titles: Mapping[str, str], lang: str) -> str:
     sections = [
         ("sources", _heads(sources, names, lang)),
         ("mix", _mix(sources, names, reference, titles, lang)),
-        ("stages", _stages(sources, names, titles.get(str(reference.get("name")), str(reference.get("name"))), lang)),
+        ("stages", _pairwise(sources, names, lambda source: _stages(source, titles.get(
+            str(reference.get("name")), str(reference.get("name"))), lang))),
         ("transitions", _pairwise(sources, names, lambda source: _transitions(source, lang))),
         ("agreement", _agreement(sources, names, lang)),
         *((f"figures.{group}", _figures(group, sources, names, tables(table(report).get("differences")), lang))
           for group in GROUPS),
         ("stops", _pairwise(sources, names, lambda source: _stops(source, lang))),
         ("quality", _pairwise(sources, names, lambda source: _quality(source, lang)))]
-    return element("div", "".join(_section(name, html, lang) for name, html in sections if html), class_="ms dt")
+    inner = "".join(_section(name, html, lang) for name, html in sections if html)
+    return element("div", inner, class_="ms dt ms-one" if len(sources) == 1 else "ms dt")
 
 
 def _title(source: Row, titles: Mapping[str, str], lang: str) -> str:
@@ -61,8 +63,10 @@ def _section(name: str, html: str, lang: str) -> str:
 def _heads(sources: Sequence[Row], names: Sequence[str], lang: str) -> str:
     """Who is measured: provenance, counts, and everything that was left out."""
     def card(place: int, source: Row) -> str:
-        told = say(lang, "measure.head", dialogues=source.get("dialogues", 0), total=source.get("total", 0),
-                   turns=source.get("turns", 0), labelled=source.get("labelled", 0), pairs=source.get("pairs", 0))
+        counts = [say(lang, "measure.head", **{k: source.get(k, 0) for k in ("dialogues", "total", "turns", "labelled")}
+                      )] if source.get("dialogues") else []
+        counts += [say(lang, "measure.pairs", n=source["pairs"])] if source.get("pairs") else []
+        told = " · ".join(counts)
         how = say(lang, "measure.how", set=table(source.get("strategies")).get("name", ""),
                   tokenizer=source.get("tokenizer", ""), language=say(lang, f"dialogue.language.{source['language']}")
                   if source.get("language") in ("en", "zh") else "–")
@@ -104,18 +108,15 @@ def _mix(sources: Sequence[Row], names: Sequence[str], reference: Row, titles: M
     return bars(rows, label=say(lang, "measure.section.mix")) + key(marks) if rows else ""
 
 
-def _stages(sources: Sequence[Row], names: Sequence[str], reference: str, lang: str) -> str:
+def _stages(source: Row, reference: str, lang: str) -> str:
     """Stages in the thirds of a talk and over all of it; the reference knows no thirds."""
     rows: list[tuple[str, Sequence[float | None]]] = []
-    for source, name in zip(sources, names, strict=True):
-        found = table(source.get("stages"))
-        for part in PARTS:
-            shares = [_value(table(found.get(part)).get(stage)).value for stage in STAGES]
-            if any(share is not None for share in shares):
-                label = say(lang, f"measure.part.{part}")
-                rows.append((f"{name} · {label}" if len(sources) > 1 else label, shares))
-    held = next((held for source in sources if (held := table(table(source.get("stages")).get("reference")))), {})
-    if held:
+    found = table(source.get("stages"))
+    for part in PARTS:
+        shares = [_value(table(found.get(part)).get(stage)).value for stage in STAGES]
+        if any(share is not None for share in shares):
+            rows.append((say(lang, f"measure.part.{part}"), shares))
+    if held := table(found.get("reference")):
         rows.append((reference, [v if finite(v := held.get(stage)) else None for stage in STAGES]))
     return stacked(rows, [say(lang, f"dialogue.stage.{stage}") for stage in STAGES],
                    say(lang, "measure.section.stages")) if rows else ""

@@ -12,7 +12,7 @@ from workbench.widgets.loose import listed, table, tables
 from workbench.widgets.markup import element, esc
 
 KINDS = ("type", "scenario", "card")
-MOST, LONGEST = 30, 260
+MOST, LONGEST = 15, 260
 """Candidates of a kind that are listed, the newest first, and letters of one text of theirs."""
 Row = Mapping[str, Json]
 

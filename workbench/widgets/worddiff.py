@@ -48,8 +48,8 @@ def parts_of(text: str) -> list[str]:
 
 
 def compare(first: str, second: str) -> Difference:
-    """The second text against the first. ``shared`` is 2 * common / (words of both), 1 for two empty texts; capital
-    letters count as the same, spaces do not count."""
+    """The second text against the first. ``shared`` is 2 * common / (words of both), 1 for two texts without words;
+    capital letters count as the same, signs and spaces do not count."""
     one, other = parts_of(first), parts_of(second)
     if max(len(one), len(other)) > MOST:
         return Difference((Piece(second, first != second),), float(first == second))
@@ -62,7 +62,14 @@ def compare(first: str, second: str) -> Difference:
     for place, part in enumerate(other):  # a space between two new words is part of the change
         if not part.strip() and 0 < place < len(other) - 1:
             new[place] = new[place - 1] and new[place + 1]
-    return Difference(_joined(other, new), matcher.ratio())
+    return Difference(_joined(other, new), _shared(one, other))
+
+
+def _shared(first: Sequence[str], second: Sequence[str]) -> float:
+    one, other = ([part.casefold() for part in parts if part[0].isalnum()] for parts in (first, second))
+    if not one and not other:
+        return float("".join(first).strip() == "".join(second).strip())
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
 def _joined(parts: Sequence[str], new: Sequence[bool]) -> tuple[Piece, ...]:

@@ -64,7 +64,7 @@ class NgramEncoder(nn.Module):  # type: ignore[misc]
 
 
 class BertEncoder(nn.Module):  # type: ignore[misc]
-    """Any BERT-like Hugging Face model. ``frozen_layers`` counts from the bottom; embeddings are frozen with the first."""
+    """Any BERT-like Hugging Face model. ``frozen_layers`` counts from the bottom; embeddings are frozen too."""
 
     kind = "bert"
 
@@ -96,7 +96,9 @@ class BertEncoder(nn.Module):  # type: ignore[misc]
         return BertEncoder(model, AutoTokenizer.from_pretrained(path), min(frozen_layers, len(model.encoder.layer)))
 
     def prepare(self, texts: Sequence[str], full: bool = False) -> dict[str, torch.Tensor]:
-        """Token ids, types and mask, padded to the longest text, or to all 512 tokens where ``full``. Texts of more tokens than the model reads are cut
+        """Token ids, types and mask, padded to the longest text, or to all 512 tokens where ``full``.
+
+        Texts of more tokens than the model reads are cut
         (the official code would fail); ``cut`` counts them."""
         sizes = [len(ids) for ids in self.tokenizer(list(texts), verbose=False)["input_ids"]]
         self.cut += sum(size > self.length for size in sizes)

@@ -1,4 +1,4 @@
-"""A document cut into pieces that a BERT can read: at most 510 characters, ended at a line or a sentence where one ends.
+"""A document cut into pieces that a BERT can read: at most 510 characters, each ended where a sentence ends.
 
 Inside a window of 510 characters the last newline (cut before it) or one of . ? ! and their Chinese forms (cut after
 it) ends a piece, whichever stands later; without any, or when the rest of the text fits, the piece ends at 510.

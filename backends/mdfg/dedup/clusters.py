@@ -8,7 +8,7 @@ which the ends differ. In a group of equal bands every document is compared with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,12 @@ PRIME = np.uint64(0x100000001B3)
 @dataclass(frozen=True)
 class Clusters:
     """``cluster``: number of the first document of its cluster, -1 for a document without near-duplicates; ``keep``:
-    whether it is the one to keep (documents without a cluster are); both of shape (documents,)."""
+    whether it is the one to keep (documents without a cluster are); ``sizes``: documents of its cluster; all of shape
+    (documents,)."""
 
     cluster: Index
     keep: NDArray[np.bool_]
+    sizes: NDArray[np.int32]
 
 
 @compiled
@@ -38,6 +40,14 @@ def _root(parent: Any, node: int) -> int:
         parent[node] = parent[parent[node]]
         node = parent[node]
     return node
+
+
+@compiled
+def _roots(parent: Any) -> Any:
+    roots = np.empty(len(parent), dtype=np.int64)
+    for node in range(len(parent)):
+        roots[node] = _root(parent, node)
+    return roots
 
 
 @compiled
@@ -75,8 +85,11 @@ def _link(order: Any, keys: Any, signatures: Any, least: int, parent: Any) -> No
                 parent[max(one, two)] = min(one, two)
 
 
-def find(blocks: Sequence[Signatures], bands: int = 21, rows: int = 6, limit: float = 0.7) -> Index:
-    """Cluster of every document (see :class:`Clusters`); ``blocks`` are the signatures of the shards, in order."""
+def find(blocks: Sequence[Signatures], bands: int = 21, rows: int = 6, limit: float = 0.7,
+         step: Callable[[int], None] = lambda band: None) -> Index:
+    """Cluster of every document (see :class:`Clusters`); ``blocks`` are the signatures of the shards, in order.
+
+    ``step`` is called with the number of every band and may raise to end the work."""
     sizes = [len(block) for block in blocks]
     total = sum(sizes)
     parent = np.arange(total, dtype=np.int64)
@@ -86,11 +99,13 @@ def find(blocks: Sequence[Signatures], bands: int = 21, rows: int = 6, limit: fl
     least = int(np.ceil(limit * every.shape[1] - 1e-9))
     keys = np.empty(total, dtype=np.uint64)
     for band in range(bands):
+        step(band + 1)
         _band_keys(every, band * rows, rows, keys)
         _link(np.argsort(keys, kind="stable"), keys, every, least, parent)
-    roots = np.fromiter((_root(parent, node) for node in range(total)), dtype=np.int64, count=total)
+    roots = _roots(parent)
     alone = np.bincount(roots, minlength=total)[roots] == 1
-    return np.where(alone, NONE, roots)
+    clustered: Index = np.where(alone, NONE, roots)
+    return clustered
 
 
 def keep_best(cluster: Index, quality: NDArray[Any], length: NDArray[Any], eligible: NDArray[np.bool_]) -> Clusters:
@@ -104,4 +119,7 @@ def keep_best(cluster: Index, quality: NDArray[Any], length: NDArray[Any], eligi
     first = np.ones(len(ordered), dtype=np.bool_)
     first[1:] = cluster[ordered[1:]] != cluster[ordered[:-1]]
     keep[ordered] = first
-    return Clusters(cluster, keep)
+    counts = np.bincount(cluster[members], minlength=1) if len(members) else np.ones(1, dtype=np.int64)
+    sizes = np.ones(len(cluster), dtype=np.int32)
+    sizes[members] = counts[cluster[members]]
+    return Clusters(cluster, keep, sizes)

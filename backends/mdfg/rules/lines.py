@@ -19,9 +19,8 @@ from collections.abc import Iterable
 COLUMNS = ("line_punct", "short_lines", "line_chars_again", "lines_again", "line_text_again", "paragraphs_again",
            "paragraph_again")
 SHORT = 30
-ENDS = tuple(".!?。！？．…｡‼⁇⁈⁉؟۔।॥։፧።෴၊။។៕｟\"'”’»」』）)")
-"""Marks that end a sentence; closing quotes and brackets after them count as well (ours: FineWeb-2 lists marks of
-every script and no quotes)."""
+ENDS = tuple(".!?。！？．…｡‼⁇⁈⁉؟۔।॥։፧።෴၊။។៕")
+"""Marks that end a sentence, of the scripts that we know; like FineWeb's, the list holds no closing quote."""
 _LINES, _PARAGRAPHS = re.compile(r"\n+"), re.compile(r"\n{2,}")
 
 
@@ -30,11 +29,10 @@ def measure(text: str) -> tuple[float, ...]:
     lines = [line for line in text.split("\n") if line.strip()]
     if not lines:
         return 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    full = [line.rstrip() for line in lines]
     _, again = _repeated(lines)
     lines_again, line_text = _repeated(every := _LINES.split(text))
     paragraphs_again, paragraph_text = _repeated(paragraphs := _PARAGRAPHS.split(text.strip()))
-    return (sum(line.endswith(ENDS) for line in full) / len(lines),
+    return (sum(line.endswith(ENDS) for line in lines) / len(lines),
             sum(len(line) <= SHORT for line in lines) / len(lines),
             again / max(1, len(text) - text.count("\n")),
             lines_again / len(every), line_text / len(text),

@@ -20,8 +20,7 @@ STORED = 20
 
 
 @compiled
-def _all(codes: Any, offsets: Any, first: Any, keys: Any, nodes: Any, word: Any, changed: Any, single: Any,
-         counts: Any, spans: Any) -> int:
+def _all(codes: Any, offsets: Any, trie: Any, single: Any, counts: Any, spans: Any) -> int:
     """Counts of shape (texts, 2) and all stored places (text, begin, end, entry); returns how many places."""
     buffer, total = np.empty((STORED, 3), dtype=np.int32), 0
     for text in range(len(offsets) - 1):
@@ -29,7 +28,7 @@ def _all(codes: Any, offsets: Any, first: Any, keys: Any, nodes: Any, word: Any,
         for place in range(begin, end):
             characters += single[codes[place]]
         counts[text, 1] = characters
-        found = walk(codes, begin, end, first, keys, nodes, word, changed, buffer)
+        found = walk(codes, begin, end, trie, buffer)
         counts[text, 0] = found
         for i in range(min(found, STORED)):
             if total < len(spans):
@@ -44,5 +43,5 @@ def changes(codes: Codes, offsets: Offsets, table: Variants) -> tuple[NDArray[np
     texts = len(offsets) - 1
     counts = np.zeros((texts, 2), dtype=np.int32)
     spans = np.empty((texts * STORED, 4), dtype=np.int32)
-    total = _all(codes, offsets, *table.arrays, table.single, counts, spans)
+    total = _all(codes, offsets, table.arrays, table.single, counts, spans)
     return counts, spans[:total]

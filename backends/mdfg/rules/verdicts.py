@@ -18,6 +18,7 @@ from workbench.contract import Knob, UserError
 from workbench.fields import validate
 
 Comparison = Literal["<", "<=", ">", ">="]
+_COMPARE: Mapping[str, Any] = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 KEPT = -1
 MOST_RULES = 32
 
@@ -45,8 +46,8 @@ class Test:
     def fails(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Which documents the test drops."""
         with np.errstate(invalid="ignore"):
-            compared = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[self.drop_if]
-            return np.asarray(compared(values, self.limit), dtype=np.bool_)
+            found: NDArray[np.bool_] = np.asarray(_COMPARE[self.drop_if](values, self.limit), dtype=np.bool_)
+        return found
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class Verdicts:
     @property
     def kept(self) -> NDArray[np.bool_]:
         """Documents that no rule drops."""
-        return self.rule_fail == 0
+        clear: NDArray[np.bool_] = self.rule_fail == 0
+        return clear
 
 
 def rule_names(tests: Sequence[Test]) -> tuple[str, ...]:

@@ -16,14 +16,14 @@ again_5gram ..     characters of 5- to 10-grams of words that occurred before / 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 TOP, AGAIN = (2, 3, 4), (5, 6, 7, 8, 9, 10)
 COLUMNS = ("words", "word_length", "alpha_words", "stop_words", "newlines_a_word", "hashes_a_word", "ellipses_a_word",
            *(f"top_{n}gram" for n in TOP), *(f"again_{n}gram" for n in AGAIN))
 
 
-def measure(text: str, words: Sequence[str], stop_words: Set[str]) -> tuple[float, ...]:
+def measure(text: str, words: Sequence[str], stop_words: frozenset[str]) -> tuple[float, ...]:
     """The values of :data:`COLUMNS` of a text and its words; all 0 for a text without words."""
     if not words:
         return (0.0,) * len(COLUMNS)

@@ -22,9 +22,20 @@ Scores = npt.NDArray[np.float32]
 class Scorer(Protocol):
     """One model that scores texts. ``name`` is the attribute's prefix (``quality``, ``domain``, ``toxicity``)."""
 
-    name: str
-    outputs: tuple[str, ...]
-    version: str
+    @property
+    def name(self) -> str:
+        """Prefix of its attributes."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of its columns."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Hash of its weights and settings."""
+        ...
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Scores of shape (len(texts), len(outputs)); row i depends on text i only."""
@@ -45,8 +56,9 @@ class ScorerReference:
 
 
 def columns(scorer: Scorer) -> tuple[str, ...]:
-    """Names of a scorer's attributes: ``toxicity.1`` for the output ``1`` of the scorer ``toxicity``."""
-    return tuple(f"{scorer.name}.{output}" for output in scorer.outputs)
+    """Names of a scorer's attributes: ``toxicity.1`` for the output ``1`` of the scorer ``toxicity``. Several scorers
+    in one name their outputs in full already."""
+    return tuple(output if "." in output else f"{scorer.name}.{output}" for output in scorer.outputs)
 
 
 def checked(scorer: Scorer, texts: Sequence[str]) -> Scores:

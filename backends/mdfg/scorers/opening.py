@@ -15,7 +15,7 @@ SCORER = "backends.mdfg.scorers.opening:open_scorer"
 
 
 def open_scorer(path: str | Path) -> Scorer:
-    """The scorer kept in a folder. Raises ``MissingResource`` where there is none, ``UserError`` where it is damaged."""
+    """The scorer kept in a folder. Raises ``MissingResource`` for none, ``UserError`` for a damaged one."""
     folder = Path(path)
     if (folder / ngram_files.FACTS).is_file():
         return ngram_files.load(folder)

@@ -32,7 +32,7 @@ from workbench.contract import Json, UserError
 Labels = NDArray[np.float32]
 Report = Callable[[int, int, float], None]
 """Called with (step, steps, loss); may raise to end the training."""
-FEWEST_TO_CALIBRATE = 20
+FEWEST_TO_CALIBRATE = 100
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Bag(nn.Module):  # type: ignore[misc]
 
 
 def calibrated(scorer: NgramScorer, texts: Sequence[str], labels: Labels) -> NgramScorer:
-    """The scorer with ``scale`` and ``shift`` fitted on held-out texts; an output with fewer than 20 of them, or with
+    """The scorer with ``scale`` and ``shift`` fitted on held-out texts; an output with fewer than 100 of them, or with
     one class only, keeps what it had."""
     if len(texts) < FEWEST_TO_CALIBRATE:
         return scorer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
-import numba  # type: ignore[import-untyped]
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +29,7 @@ def codes_of(texts: Sequence[str]) -> tuple[Codes, Offsets]:
     codes = _encoded("".join(texts))
     if len(codes) != offsets[-1]:  # two halves that met at a boundary became one character
         codes = np.concatenate([_encoded(text) for text in texts])
+        codes.setflags(write=False)  # like all others, so that the compiled loops know one kind of array
     return codes, offsets
 
 

@@ -33,7 +33,7 @@ def splitter(name: str) -> Split:
 
 def _jieba() -> Split:
     try:
-        import rjieba  # type: ignore[import-not-found]
+        import rjieba
     except ImportError as error:
         raise MissingResource("The package rjieba, which cuts Chinese words, is not installed.",
                               advice="Install it with: pip install rjieba, or take the splitter 'characters'."

@@ -31,8 +31,9 @@ Span = tuple[int, int, str]
 @dataclass(frozen=True)
 class Variants:
     """A conversion table as a trie. ``first[c]`` is the node after character c (0: none), ``keys``/``nodes`` an open
-    hash table from ``node << 21 | c`` to the next node, ``word[node]`` the entry that ends there (-1: none), ``changed``
-    whether entry i differs from its replacement ``entries[i]``, ``single[c]`` whether c alone is a traditional one."""
+    hash table from ``node << 21 | c`` to the next node, ``word[node]`` the entry that ends there (-1: none),
+    ``changed[i]`` whether entry i differs from its replacement ``entries[i]``, ``single[c]`` whether c by itself is a
+    traditional character."""
 
     first: NDArray[np.int32]
     keys: NDArray[np.uint64]
@@ -51,7 +52,7 @@ class Variants:
         """Every place that the conversion changes, at most ``limit`` of them."""
         codes, _ = codes_of([text])
         out = np.empty((limit, 3), dtype=np.int32)
-        found = min(walk(codes, 0, len(codes), *self.arrays, out), limit)
+        found = min(walk(codes, 0, len(codes), self.arrays, out), limit)
         return [(int(a), int(b), self.entries[entry]) for a, b, entry in out[:found]]
 
 
@@ -115,10 +116,10 @@ def _child(node: int, code: int, keys: Any, nodes: Any) -> int:
 
 
 @compiled
-def walk(codes: Any, begin: int, end: int, first: Any, keys: Any, nodes: Any, word: Any, changed: Any,
-         out: Any) -> int:
+def walk(codes: Any, begin: int, end: int, trie: Any, out: Any) -> int:
     """Number of changed entries in ``codes[begin:end]``; the first ``len(out)`` of them are written to ``out`` as
     (begin, end, entry), counted from ``begin``."""
+    first, keys, nodes, word, changed = trie
     found, place = 0, begin
     while place < end:
         node = first[codes[place]]

@@ -8,6 +8,7 @@ speaker's name. Our own export keeps the whole dialogue in the metadata, so it r
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -80,11 +81,13 @@ def _said(utterance: Mapping[str, Json], number: int) -> Said:
 
 def to_convokit(dialogues: Iterable[Dialogue]) -> dict[str, str]:
     """The five files of a corpus by name, as text. Speakers are the two roles; one conversation a dialogue."""
-    lines, conversations = list[str](), dict[str, Json]()
+    lines, conversations, seen = list[str](), dict[str, Json](), Counter[str]()
     for dialogue in dialogues:
         whole = dialogue_to_json(dialogue)
         turns = whole.pop("turns")
-        first = f"{dialogue.id}/0"
+        seen[dialogue.id] += 1  # two runs of one request make dialogues of one id
+        name = f"{dialogue.id}~{seen[dialogue.id]}" if seen[dialogue.id] > 1 else dialogue.id
+        first = f"{name}/0"
         conversations[first] = {"meta": {
             "situation": dialogue.scenario.situation, "emotion_type": dialogue.scenario.emotion,
             "problem_type": dialogue.scenario.problem_type_id, "stop_reason": dialogue.stop_reason}, "vectors": []}
@@ -93,8 +96,8 @@ def to_convokit(dialogues: Iterable[Dialogue]) -> dict[str, str]:
             kept = {"turn": turn, **({"dialogue": whole} if place == 0 else {})}
             meta = {"role": turn["role"], "strategy": turn["strategy"], OURS: kept}
             lines.append(json.dumps({
-                "id": f"{dialogue.id}/{place}", "conversation_id": first, "text": text, "speaker": turn["role"],
-                "meta": meta, "reply-to": f"{dialogue.id}/{place - 1}" if place else None, "timestamp": place,
+                "id": f"{name}/{place}", "conversation_id": first, "text": text, "speaker": turn["role"],
+                "meta": meta, "reply-to": f"{name}/{place - 1}" if place else None, "timestamp": place,
                 "vectors": []}, ensure_ascii=False))
     return {UTTERANCES: "".join(f"{line}\n" for line in lines), "conversations.json": _json(conversations),
             "speakers.json": _json({role: {"meta": {}, "vectors": []} for role in ("seeker", "supporter")}),
