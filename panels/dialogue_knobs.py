@@ -19,7 +19,8 @@ def specs_of(request: type) -> dict[str, FieldSpec]:
 
 
 def knob(shell: Shell, spec: FieldSpec, part: str) -> Component:
-    """A component for one plain field; its texts are ``<part>.knob.<name>`` with ``.help``, choices ``.<choice>``."""
+    """A component for one plain field; its texts are ``<part>.knob.<name>`` with ``.help``, choices ``.<choice>``
+    (with ``-`` for ``+``)."""
     key = f"{part}.knob.{spec.name}"
     texts: dict[str, Any] = {"label": shell.label(key), "info": shell.label(f"{key}.help")}
     if spec.kind is bool:
@@ -28,7 +29,7 @@ def knob(shell: Shell, spec: FieldSpec, part: str) -> Component:
         return gr.Number(spec.default, minimum=spec.knob.low, maximum=spec.knob.high, step=spec.knob.step or 1,
                          precision=0 if spec.kind is int else None, min_width=120, **texts)
     if get_origin(spec.kind) is Literal:
-        choices = [(shell.label(f"{key}.{choice}"), choice) for choice in get_args(spec.kind)]
+        choices = [(shell.label(f"{key}.{str(choice).replace('+', '-')}"), choice) for choice in get_args(spec.kind)]
         return gr.Dropdown(choices, value=spec.default, filterable=False, **texts)
     return gr.Textbox(str(spec.default), max_lines=1, **texts)
 

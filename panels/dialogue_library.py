@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from backends.sweetiechat.reviews import QUARANTINED
 from panels import dialogue_branch
 from panels import dialogue_cases as cases
 from panels import dialogue_exchange as exchange
@@ -179,7 +180,8 @@ def _wire_rows(shell: Shell, library: Library, drawn: list[Any]) -> None:
             shelf.decide(shell.service, shell.visitor(request), key, decision)
             return [*_draw(shell, request, list(values), step=0), *_reading(shell, request, key)]
         return shell.guard(decided)
-    library.table.select(shell.guard(press), library.inputs, [*drawn, notes["picked"], notes["opened"], *shown], **QUEUED)
+    outputs = [*drawn, notes["picked"], notes["opened"], *shown]
+    library.table.select(shell.guard(press), library.inputs, outputs, **QUEUED)
     for decision in ("accept", "reject"):
         library.buttons[decision].click(deciding(decision), library.inputs, [*drawn, *shown], **QUEUED)
 
@@ -196,7 +198,7 @@ def checks(shell: Shell, visitor: str, key: str, lang: str) -> tuple[str, bool]:
     """What quality control says of a dialogue, and whether this visitor may decide on it."""
     dialogue = shelf.read(shell.service, visitor, key)
     run, path, _ = shelf.locate(shell.service, visitor, key)
-    return quality.report(dialogue, partial(shell.t, lang)), path.name == shelf.QUARANTINED and run.owner == visitor
+    return quality.report(dialogue, partial(shell.t, lang)), path.name == QUARANTINED and run.owner == visitor
 
 
 def opened_dialogue(shell: Shell, visitor: str, key: str, lang: str) -> tuple[str, str]:

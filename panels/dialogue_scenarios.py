@@ -43,7 +43,7 @@ TYPES = ("seeds", "form", "max_similarity", "dry_rounds", "max_rounds", "prompts
 WORDS = ("redraws", "batch", "temperature", "top_p", "seed")
 CONTROLS = ("stop", "continue", "use")
 EXAMPLE: Mapping[str, Json] = {"target": 16, "max_rounds": 6, "scenarios": 2, "batch": 2, "language": "en"}
-"""About a minute and a half on one core with the embedded model."""
+"""With the embedded model and this seed: four types in one round, then two scenarios and a card."""
 MOST_RUNS = 40
 FILES = ("pool.json", "scenarios.jsonl", "cards.jsonl", "rejected.jsonl")
 
@@ -77,7 +77,8 @@ def lay_out(shell: Shell) -> Scenarios:
         buttons["example"] = shell.example_button("scenarios.example")
     with gr.Accordion(shell.label("scenarios.make"), open=False, elem_classes="wb-group"):
         put, note = _form(shell)
-        buttons["start"] = gr.Button(shell.label("scenarios.start"), variant="primary", elem_classes="dt-start")
+        with gr.Row(elem_classes="dt-controls"):
+            buttons["start"] = gr.Button(shell.label("scenarios.start"), variant="primary")
     with gr.Row(elem_classes="dt-controls sc-controls"):
         shown = gr.Dropdown([(shell.label("scenarios.bundled"), "")], value="", label=shell.label("scenarios.shown"),
                             filterable=False)
@@ -217,7 +218,7 @@ def bundled(language: Language) -> tuple[Json, tuple[Json, ...], tuple[Json, ...
 
 
 def looks(run: Run, picked: str, mine: bool, lang: str) -> dict[str, Json]:
-    """What every part of the view must show of a run, by name."""
+    """What every part of the view must show of a run, by name; at first the type of its first scenario is open."""
     folder = run.path / "artifacts"
     state = read_json(folder / "progress.json", {})
     failed = run.failure if run.status == "failed" else None
@@ -225,6 +226,7 @@ def looks(run: Run, picked: str, mine: bool, lang: str) -> dict[str, Json]:
     strip = scenario_strip(run.status, state if isinstance(state, Mapping) else {}, run.seconds, run.message, failed,
                            lang)
     target = run.fields.get("target")
+    picked = picked or next((str(row.get("problem_type_id") or "") for row in scenarios), "")
     why = rejections(rejected, lang)
     head = element("h3", esc(say(lang, "rejections.title")), class_="dt-title") if why else ""
     return {"strip": strip,

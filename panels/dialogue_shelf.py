@@ -1,7 +1,8 @@
 """Every dialogue that a visitor may read, out of the files of their runs: listed, filtered, paged, found again.
 
 A watched run holds one dialogue (``dialogue.json``), a generated or imported one many (``dialogues.jsonl``, one a
-line), and those that wait for a person apart (``quarantined.jsonl``). Summaries are kept by path, size and time of the file, so that looking again costs nothing while it rests.
+line), and those that wait for a person apart (``quarantined.jsonl``). Summaries are kept by path, size and time of the
+file, so that looking again costs nothing while it rests.
 """
 
 from __future__ import annotations
@@ -205,7 +206,7 @@ def locate(service: Service, visitor: str, key: str) -> tuple[Run, Path, int]:
     run_id, _, place = key.partition("/")
     run = service.run(visitor, run_id)
     number = place.removeprefix(APART)
-    path = dict((before, file) for file, before in files_of(run)).get(APART if place.startswith(APART) else "")
+    path = {before: file for file, before in files_of(run)}.get(APART if place.startswith(APART) else "")
     if path is None or not number.isdecimal() or int(number) >= len(entries(path)):
         raise UserError(f"There is no dialogue {key!r}.", advice="Look at the list again: its run may have changed.")
     return run, path, int(number)

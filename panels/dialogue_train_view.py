@@ -136,8 +136,7 @@ def choices(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     for task in TASKS:
         found += shell.service.runs(visitor, task=task, limit=trained.MOST)[0]
     found.sort(key=lambda run: run.created or 0, reverse=True)
-    return [(f"{gloss(lang, run.title) or run.task} · {shell.t(lang, f'status.{run.status}')} · {trained.when(run)}",
-             run.id) for run in found]
+    return [(f"{gloss(lang, run.title) or run.task} · {trained.when(run)}", run.id) for run in found]
 
 
 def language_of(run: Run) -> str:

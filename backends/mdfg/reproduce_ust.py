@@ -125,7 +125,8 @@ def one_seed(data: UstData, generator: random.Random, epochs: int = SMALL.epochs
 
 def _as_many(texts: Sequence[str], labels: Sequence[float], count: int,
              generator: random.Random) -> list[tuple[str, float]]:
-    rows, found = list(zip(texts, labels, strict=True)), []
+    rows = list(zip(texts, labels, strict=True))
+    found: list[tuple[str, float]] = []
     while len(found) < count:
         generator.shuffle(rows)
         found += rows

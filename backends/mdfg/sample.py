@@ -41,12 +41,12 @@ Document = tuple[str, str]
 """Text, and the planted defect (empty for none)."""
 
 
-def documents(count: int, seed: int = 7, share: float = SHARE) -> Iterator[Document]:
-    """``count`` documents; the same seed gives the same ones."""
+def documents(count: int, seed: int = 7, share: float = SHARE, lines: int = 12) -> Iterator[Document]:
+    """``count`` documents of at most ``lines`` lines before the defects; the same seed gives the same ones."""
     draw = random.Random(seed)
     earlier: list[str] = []
     for _ in range(count):
-        text = article(draw)
+        text = article(draw, lines)
         defect = draw.choice(DEFECTS) if draw.random() < share else ""
         if defect in ("copy", "near_copy"):
             text = draw.choice(earlier) if earlier else text
@@ -60,9 +60,9 @@ def documents(count: int, seed: int = 7, share: float = SHARE) -> Iterator[Docum
         yield text, defect
 
 
-def article(draw: Draw) -> str:
-    """A text of 2 to 12 lines."""
-    return "\n".join("".join(sentence(draw) for _ in range(draw.randint(2, 6))) for _ in range(draw.randint(2, 12)))
+def article(draw: Draw, lines: int = 12) -> str:
+    """A text of 2 to ``lines`` lines."""
+    return "\n".join("".join(sentence(draw) for _ in range(draw.randint(2, 6))) for _ in range(draw.randint(2, lines)))
 
 
 def sentence(draw: Draw) -> str:

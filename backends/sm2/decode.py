@@ -158,10 +158,10 @@ def traced(tokens: Sequence[int], actions: Sequence[str], sure: Sequence[float |
 
 def translate(model: Sm2, sources: Sequence[Sequence[int]], policy: Policy, rows: int = ROWS,
               tick: Tick = lambda: None) -> list[Trace]:
-    """Translate source ids (each with its end token), ``rows`` at a time and like lengths together; in order.
+    """Translate source ids (each with its end token), ``rows`` at a time with like lengths together; in order.
 
-    ``tick`` is called after every decision. Raises ``UserError`` for an empty source, and for ``multipath`` with a model
-    whose encoder looks both ways."""
+    ``tick`` is called after every decision. Raises ``UserError`` for an empty source, and for ``multipath`` with a
+    model whose encoder looks both ways."""
     check(model, sources, policy)
     was, found = model.training, dict[int, Trace]()
     model.eval()
@@ -181,8 +181,8 @@ def translate(model: Sm2, sources: Sequence[Sequence[int]], policy: Policy, rows
 
 
 def translate_plainly(model: Sm2, source: Sequence[int], policy: Policy) -> Trace:
-    """One sentence without any kept state, as the authors' loop: encode the prefix, decode the whole target prefix, look
-    at its last position; for every state again. (``multipath`` keeps every position's own prefix.)"""
+    """One sentence without any kept state, as the authors' loop: encode the prefix, decode the whole target prefix,
+    look at its last position; for every state again. (``multipath`` keeps every position's own prefix.)"""
     check(model, [source], policy)
     was, shape, size = model.training, model.shape, len(source)
     device = model.embedding.weight.device
@@ -235,5 +235,6 @@ def check(model: Sm2, sources: Sequence[Sequence[int]], policy: Policy) -> None:
         raise UserError(f"A sentence has {longest} tokens; this model takes {model.shape.positions}.",
                         advice="Split it into shorter sentences.")
     if policy.kind == "multipath" and not model.shape.causal_encoder:
-        raise UserError("multi-path wait-k keeps states while source is added, which needs a model with a causal encoder; "
-                        "this one looks both ways.", advice="Take wait-k, or a model trained with encoder 'causal'.")
+        raise UserError("multi-path wait-k keeps states while source is added, which needs a model with a causal "
+                        "encoder; this one looks both ways.",
+                        advice="Take wait-k, or a model trained with encoder 'causal'.")

@@ -10,10 +10,10 @@ g(i) = |x| (the last i if there is none):
     DAL  = mean_i [ g'(i) - (i - 1) / r ], g'(1) = g(1), g'(i) = max(g(i), g'(i-1) + 1/r)      Cherry 2019
     CW   = g(last) / number of i with g(i) > g(i-1), g(0) = 0          Gu 2017
 
-SimulEval divides by the reference length in AL; :func:`average_lagging` takes any length, so both can be had. Where g(1)
-is beyond |x| SimulEval's AL is g(1), and so is ours. The unit is a token (end tokens counted on both sides) or a word:
-there the source words *begun* by the tokens read count as read, and a target word is written with its last token; end
-tokens do not count, and a CJK character is a word. Of an empty translation everything is undefined (not a number).
+SimulEval divides by the reference length in AL; :func:`average_lagging` takes any length, so both can be had. Where
+g(1) is beyond |x| SimulEval's AL is g(1), and so is ours. The unit is a token (end tokens counted on both sides) or a
+word: there the source words *begun* by the tokens read count as read, and a target word is written with its last
+token; end tokens do not count, and a CJK character is a word. Of an empty translation everything is undefined (nan).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from workbench.contract import UserError
 
@@ -90,9 +91,10 @@ def mean(each: Sequence[Latency]) -> Latency:
     """Means over the sentences that have a translation."""
     there = [one for one in each if math.isfinite(one.al)]
     if not there:
-        return Latency(*[math.nan] * 5, undefined=len(each))
-    rows = list(zip(*(one.values().values() for one in there), strict=True))
-    return Latency(*(sum(row) / len(there) for row in rows), undefined=len(each) - len(there))
+        return Latency(math.nan, math.nan, math.nan, math.nan, math.nan, len(each))
+    rows = zip(*(one.values().values() for one in there), strict=True)
+    al, laal, ap, dal, cw = (sum(row) / len(there) for row in rows)
+    return Latency(al, laal, ap, dal, cw, len(each) - len(there))
 
 
 def in_words(delays: Sequence[int], source_begun: Sequence[int], target_begun: Sequence[int]) -> list[int]:
@@ -113,5 +115,5 @@ def in_words(delays: Sequence[int], source_begun: Sequence[int], target_begun: S
 def _check(delays: Sequence[float], source: int) -> None:
     if source < 1:
         raise UserError(f"The source has {source} units; latency needs at least 1.")
-    if any(later < earlier for earlier, later in zip(delays, delays[1:], strict=False)):
+    if any(later < earlier for earlier, later in pairwise(delays)):
         raise UserError("Delays must not fall: source that has been read cannot be unread.")

@@ -1,8 +1,8 @@
-"""Decode logs: one JSON object a sentence, which SimulEval's tools read (``instances.log``), with more than they ask for.
+"""Decode logs: one JSON object a sentence that SimulEval's tools read (``instances.log``), with more beside.
 
-SimulEval counts words: ``delays`` are in source words for each word of ``prediction``, ``source_length`` in words. Beside
-them stand the tokens' ``token_delays``, ``token_source_length``, ``actions`` ("RRWRW...") and ``confidence``, one for
-each action (``null`` for a READ that the policy does without looking).
+SimulEval counts words: ``delays`` are in source words for each word of ``prediction``, ``source_length`` in words.
+Beside them stand the tokens' ``token_delays``, ``token_source_length``, ``actions`` ("RRWRW...") and ``confidence``,
+one for each action (``null`` for a READ that the policy does without looking).
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def make_log(index: int, trace: Trace, source_ids: Sequence[int], source: str, r
     ids = trace.tokens[:-1] if trace.tokens and trace.tokens[-1] == end else trace.tokens
     begun = vocabulary.begun(source_ids)
     delays = in_words(trace.delays[:len(ids)], begun, vocabulary.begun(ids))
-    return Log(index, vocabulary.decode(ids), tuple(delays), begun[-1] if begun else 0, reference, source, trace.actions,
-               trace.confidence, trace.delays, trace.size, tuple(vocabulary.pieces(source_ids)),
+    return Log(index, vocabulary.decode(ids), tuple(delays), begun[-1] if begun else 0, reference, source,
+               trace.actions, trace.confidence, trace.delays, trace.size, tuple(vocabulary.pieces(source_ids)),
                tuple(vocabulary.pieces(trace.tokens)), tuple(begun))
 
 

@@ -6,8 +6,8 @@ source prefix x_1..x_j encoded on its own. Two readings of it:
     p_ij = softmax(E h_ij + b)     (vocabulary; E is the embedding table)
     c_ij = sigmoid(w . h_ij + b_c) (one number: is this state good enough to write?)
 
-With a bidirectional encoder h_ij depends on all of x_1..x_j, so after a READ the encoder and every decoder state must be
-computed again; :meth:`Sm2.prefill` does that, :meth:`Sm2.step` adds one target token while j stays. Shapes: B rows,
+With a bidirectional encoder h_ij depends on all of x_1..x_j, so after a READ the encoder and every decoder state must
+be computed again; :meth:`Sm2.prefill` does that, :meth:`Sm2.step` adds one target token while j stays. Shapes: B rows,
 J source tokens, I target tokens, H heads, d = width / H. Masks are boolean, True where something is.
 
 The options cover Hugging Face's Marian models exactly (post-norm, swish, sinusoids with sines first, output bias), so
@@ -17,6 +17,7 @@ such a checkpoint is read into this same model (see ``marian``).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -120,7 +121,8 @@ class Layer(nn.Module):  # type: ignore[misc]
         self.cross_norm = nn.LayerNorm(shape.width) if cross else None
         self.up, self.down = nn.Linear(shape.width, shape.inner), nn.Linear(shape.inner, shape.width)
         self.feed_norm = nn.LayerNorm(shape.width)
-        self.activation = {"relu": F.relu, "swish": F.silu, "gelu": F.gelu}[shape.activation]
+        known: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "swish": F.silu, "gelu": F.gelu}
+        self.activation = known[shape.activation]
         self.drop = nn.Dropout(shape.dropout)
 
     def before(self, x: Tensor, norm: nn.LayerNorm) -> Tensor:
@@ -224,7 +226,7 @@ class Sm2(nn.Module):  # type: ignore[misc]
         return [layer.cross.keys(encoded) for layer in self.decoder]
 
     def step(self, token: Tensor, place: Tensor, cache: Cache) -> States:
-        """One more target token (B,) at position ``place`` (B,) of each row; ``cache.own`` has room for it, and gets it.
+        """One more target token (B,) at position ``place`` (B,) of each row; ``cache.own`` has room for it and gets it.
 
         Rows may stand at different positions. Returns states (B, 1, ...)."""
         x = self.embed(token[:, None], place)

@@ -6,9 +6,9 @@
     L_conf = - sum log c
     LS(q)  = (1 - eps - e) * -q(y) + e * sum_v -q(v),             e = eps / (V - 1)
 
-log p^m = logaddexp(log c + log p^s, log(1 - c) + log p^o) with log c = logsigmoid(z): finite for every z. Padding counts
-nowhere (in the authors' code L_conf counts it). ``detach_omt`` keeps the modified loss from training the full pass; the
-authors' code does not detach.
+log p^m = logaddexp(log c + log p^s, log(1 - c) + log p^o) with log c = logsigmoid(z): finite for every z. Padding
+counts nowhere (in the authors' code L_conf counts it). ``detach_omt`` keeps the modified loss from training the full
+pass; the authors' code does not detach.
 
 What c becomes: with p, q the probability of the gold token under prefix and full source, -log(c p + (1 - c) q) -
 alpha log c is least at c* = min(1, alpha / (1 + alpha) * q / (q - p)) for q > p, else at 1. So c never falls below

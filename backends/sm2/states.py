@@ -100,7 +100,8 @@ class Session:
         The next threshold that changes anything is the lowest confidence that was good enough although source was
         left. At most ``most`` ranges are made."""
         policy = policy or Policy()
-        found, low, threshold = [], 0.0, 1e-6
+        found: list[Range] = []
+        low, threshold = 0.0, 1e-6
         while len(found) < most:
             trace = self.trace(dataclasses.replace(policy, kind="sm2", threshold=threshold))
             choices = [c for c, left in zip(trace.confidence, _left(trace), strict=True)

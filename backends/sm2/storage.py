@@ -49,8 +49,8 @@ def open_translator(folder: Path, device: str = "cpu") -> Translator:
         model = read_marian(folder, config)
         return Translator(model.to(device).eval(), vocabulary, False, "offline", folder.name)
     if config.get("model_type") != KIND:
-        raise UserError(f"{folder.name} is a model of type {config.get('model_type')!r}; this method opens {KIND!r} and "
-                        "'marian'.", advice="Choose a translation model.")
+        raise UserError(f"{folder.name} is a model of type {config.get('model_type')!r}; this method opens {KIND!r} "
+                        "and 'marian'.", advice="Choose a translation model.")
     model = Sm2(from_json(Shape, config["shape"]))
     weights = load_file(folder / "model.safetensors")
     wrong = sorted({*model.state_dict()} ^ {*weights})

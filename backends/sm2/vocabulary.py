@@ -1,4 +1,4 @@
-"""Text to ids and back: a joined byte-pair vocabulary of our own, the words of a synthetic language, or Marian's pieces.
+"""Text to ids and back: a joined byte-pair vocabulary, the words of a synthetic language, or Marian's pieces.
 
 A vocabulary also says where words begin among tokens, which word-level latency and the staircase need. Our own is
 Hugging Face ``tokenizers``: NFC, spaces as ``▁`` in front of a word, byte-pair merges within words, learned from both

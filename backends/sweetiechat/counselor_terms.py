@@ -1,6 +1,6 @@
 """From the terms of a score to a decision: what ``scored`` and ``classifier`` share (spec A.5).
 
-    S'(s) = (what the mode says of s) + stage_weight * [s fits the stage] - repeat_weight * uses of s among the last three
+    S'(s) = (what the mode says of s) + stage_weight * [s fits the stage] - repeat_weight * count_last3(s)
     P(s)  = softmax(S' / T) over the ``choice_top_k`` best (all of them for 0); argmax for T = 0, else a draw
 
 Every term is kept in ``Ranked.terms``, and their sum is the score (both rounded to four places).

@@ -2,7 +2,8 @@
 
 A case is a supporter turn of a real dialogue with everything that came before it: the real words, and the real
 strategies of the *earlier* supporter turns, as in training. The strategy and the words of the turn itself are not in
-the history; only mode ``oracle`` gives the strategy away, which a request must ask for by name.
+the history; only mode ``oracle`` gives the strategy away, which a request must ask for by name. A reply is what a
+dialogue would show: written once, then cleaned by the rules of :mod:`clean`.
 """
 
 from __future__ import annotations

@@ -70,8 +70,8 @@ def export(dialogues: Sequence[Dialogue], name: str) -> bytes:
 def chosen(dialogues: Sequence[Dialogue], which: str) -> tuple[list[Dialogue], int]:
     """The dialogues that leave, and how many wait for a person and therefore stay.
 
-    ``accepted``: those, and those that nobody judged; ``rejected``; ``all``: both. One in quarantine leaves only after a
-    person's decision.
+    ``accepted``: those, and those that nobody judged; ``rejected``; ``all``: both. One in quarantine leaves only after
+    a person's decision.
     """
     if which not in get_args(Which):
         raise UserError(f"which is {which[:40]!r}; it must be accepted, rejected or all.")

@@ -1,10 +1,11 @@
 """The task ``sweetiechat.generate.v1``: many dialogues, a batch at a time, every batch in lockstep.
 
 A finished dialogue is judged (:mod:`quality.gate`) and appended at once: accepted and rejected ones to
-``artifacts/dialogues.jsonl``, those that a person must look at to ``artifacts/quarantined.jsonl``. The tables of the running batch are written
-to ``checkpoints/batch.json`` after every move. A run that was stopped goes on with the missing dialogues and the
-running batch where it stood, so its file holds the same dialogues as that of a run that was never stopped. Each
-dialogue's draws depend on the seed and its own number only. Nothing that depends on the clock is in the file.
+``artifacts/dialogues.jsonl``, those that a person must look at to ``artifacts/quarantined.jsonl``. The tables of the
+running batch are written to ``checkpoints/batch.json`` after every move. A run that was stopped goes on with the
+missing dialogues and the running batch where it stood, so its files hold the same dialogues as those of a run that was
+never stopped. Each dialogue's draws depend on the seed and its own number only. Nothing that depends on the clock is in
+a file.
 """
 
 from __future__ import annotations

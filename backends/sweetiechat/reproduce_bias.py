@@ -2,7 +2,7 @@
 
 Real histories of ESConv dialogues that the classifier did not see (planted ones without the data). Every counselor says
 which strategy it would take, without draw, stage or repetition term; B is the preference bias of Kang et al. (2024)
-of said against gold, with intervals by dialogue. ``none`` decides nothing and has no B: its place is taken by ``scored``
+of said against gold, with intervals by dialogue. ``none`` decides nothing and has no B: in its place stands ``scored``
 with beta = 0, the model's own taste in labels. ``prompt`` falls to ``scored`` where a small model writes no valid JSON;
 how often is said.
 """

@@ -198,9 +198,9 @@ def mixes(folder: Path, made: Sequence[Dialogue], model: Any, classifier: Strate
         if name == "scored, beta 0":
             continue
         gain = paired_sums(base, own, distance, random.Random(0), RESAMPLES)
-        found.append(Claim(f"Jensen-Shannon divergence (bits) from ESConv's strategies of {SIDE} generated dialogues "
-                           f"with {name} ({distance(own.sum(axis=0)):.3f}: {mix}) minus that of beta 0", gain.value, 0.0,
-                           gain.value < 0 and gain.excludes(0.0), distance(base.sum(axis=0)),
+        found.append(Claim(f"Jensen-Shannon divergence (bits) from ESConv's mix, {SIDE} generated dialogues "
+                           f"with {name} ({distance(own.sum(axis=0)):.3f}: {mix}) minus that of beta 0",
+                           gain.value, 0.0, gain.value < 0 and gain.excludes(0.0), distance(base.sum(axis=0)),
                            (gain.low, gain.high) if gain.low is not None and gain.high is not None else None))
     return found
 

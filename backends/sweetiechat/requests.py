@@ -114,6 +114,9 @@ class DialogueRequest(TalkSettings):
                             "could be followed.", advice="Branch a recorded dialogue, or choose another counselor.")
 
 
+DEFAULT_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class GenerateRequest(TalkSettings):
     """Many dialogues, advanced together in batches; scenario and card are balanced over the problems."""
@@ -129,7 +132,7 @@ class GenerateRequest(TalkSettings):
                                   group=QUALITY)] = True
     checker: Annotated[str, Knob("A classifier of utterances that checks whether a reply carries out its strategy: "
                                  "run:ID/classifier (empty: not checked)", None, 500, group=QUALITY)] = ""
-    limits: Annotated[Limits, Knob("Where quality control draws the line", group=QUALITY)] = Limits()
+    limits: Annotated[Limits, Knob("Where quality control draws the line", group=QUALITY)] = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from workbench.context import MemoryContext
 from workbench.contract import Cancelled, UserError
 from workbench.fields import from_json
 from workbench.files import dumps, write_text
+from workbench.service import Service
 from workbench.settings import Settings
 
 START = ("I lost my job.", "What happened?", "They closed it.")
@@ -210,3 +211,10 @@ def test_dialogues_of_two_origins_or_languages_and_things_that_are_none_are_refu
 def test_it_says_how_far_it_is_and_can_be_cancelled(settings, tmp_path):
     with pytest.raises(Cancelled):
         pair.run(PairRequest(), MemoryContext(tmp_path / "run", settings=settings, cancel_after=1))
+
+
+def test_nobody_can_make_a_pair_of_runs_that_are_not_theirs_to_read(settings):
+    service = Service(settings)
+    with pytest.raises(UserError, match="There is no run"):
+        service.submit("sweetiechat.pair.v1", {"branches": [f"run:20260101T00000{n}-abcdef" for n in (0, 1)]},
+                       visitor="eve")

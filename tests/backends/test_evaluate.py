@@ -258,9 +258,16 @@ def test_a_request_that_makes_no_sense_is_refused(fields: dict, says: str) -> No
 def test_a_stopped_run_goes_on_to_the_same_predictions(tmp_path: Path, settings, data: str) -> None:
     whole = MemoryContext(tmp_path / "whole", settings=settings)
     measured(whole, data)
-    broken = MemoryContext(tmp_path / "broken", settings=settings, cancel_after=6)
+    broken = MemoryContext(tmp_path / "broken", settings=settings)
+
+    def until(prompt):
+        if len(killed.prompts) > 3:  # in the middle of the second step
+            raise Cancelled
+        return None
+
+    killed = ScriptedModel(replies=until)
     with pytest.raises(Cancelled):
-        measured(broken, data)
+        measured(broken, data, killed)
     assert 0 < len(predictions(broken)) < 12
     again = MemoryContext(tmp_path / "broken", settings=settings)
     result, model = measured(again, data)

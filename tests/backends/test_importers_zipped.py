@@ -89,7 +89,7 @@ def test_a_bomb_is_refused_before_a_byte_is_written(tmp_path: Path, monkeypatch:
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.json", " " * (3 << 20))
-    with pytest.raises(UserError, match="at most .* 1 MB"):
+    with pytest.raises(UserError, match=r"at most .* 1 MB"):
         zipped.unpack(path, tmp_path / "out", "bomb.zip")
     assert not (tmp_path / "out").exists()
 

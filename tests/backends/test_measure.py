@@ -337,14 +337,16 @@ def test_the_released_file_of_kang_et_al_gives_the_published_figures(shared: Pat
 # --- words and course ------------------------------------------------------------------------------------------------
 
 def test_replies_are_measured_against_their_references_by_dialogue(tmp_path: Path) -> None:
-    texts = [("You feel sad today.", "You sound sad."), ("Why is that?", "Why is that so?"), ("Go for a walk.", "Rest.")]
+    texts = [("You feel sad today.", "You sound sad."), ("Why is that?", "Why is that so?"),
+             ("Go for a walk.", "Rest.")]
     rows = [{"dialogue": str(i // 2), "gold": "question", "said": "question", "reference": ref, "response": said}
             for i, (said, ref) in enumerate(texts)]
     path = tmp_path / "predictions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     source = measured(tmp_path, replace(FAST, data=f"path:{path}"))[0]["sources"][0]
     cut = corpus([a for a, _ in texts], [b for _, b in texts], tokenizer("treebank"))
-    for name, score in (("bleu-2", bleu(cut, 2)), ("rouge-l-beta-1.2", rouge_l(cut)), ("rouge-l-beta-1", rouge_l(cut, 1)),
+    for name, score in (("bleu-2", bleu(cut, 2)), ("rouge-l-beta-1.2", rouge_l(cut)),
+                        ("rouge-l-beta-1", rouge_l(cut, 1)),
                         ("distinct-2", distinct(cut, 2)), ("distinct-2-esconv", distinct(cut, 2, esconv_compat=True))):
         assert figure(source, name)["value"] == pytest.approx(score.value), name
         assert figure(source, name)["tokenizer"] == "treebank"

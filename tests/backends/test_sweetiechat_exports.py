@@ -60,7 +60,8 @@ def test_bad_exports() -> None:
 
 
 def with_status(name: str, status: str, decision: str = "") -> object:
-    qc = {**({"report": {"status": status}} if status else {}), **({"review": {"decision": decision}} if decision else {})}
+    qc = {"report": {"status": status}} if status else {}
+    qc |= {"review": {"decision": decision}} if decision else {}
     return dataclasses.replace(make_dialogue("a", stop_reason="user"), id=name, qc=qc)
 
 

@@ -76,9 +76,9 @@ def test_languages_are_not_compared_with_each_other() -> None:
     assert "near_duplicates" not in [v.rule for v in report_of(gate.judged(good("b", language="zh")).qc).failed]
 
 
-@pytest.mark.parametrize("value", [None, 5, {}, {"status": "accepted"}, {"dialogue": "a", "status": "x", "verdicts": 3}])
+@pytest.mark.parametrize("value", [None, 5, {}, {"status": "accepted"}, {"dialogue": "a", "verdicts": [], "more": 1}])
 def test_a_report_that_cannot_be_read_is_none(value: object) -> None:
-    assert report_of({"report": value}) is None or value == {"dialogue": "a", "status": "x", "verdicts": 3}
+    assert report_of({"report": value}) is None
     assert isinstance(status_of({"report": value}), str)
 
 

@@ -146,7 +146,8 @@ def test_damaged_runs_hide_themselves_and_not_the_list(service: Service) -> None
     ({"strategy": {"from": "question", "to": "others"}}, "strategy Frage → others"), ({}, "nothing changed"),
     ({"text": {"from": "a", "to": "b"}}, "other words"), ({"seed": {"from": 3, "to": 4}}, "seed 3 → 4"),
     ({"counselor": {"from": "scored", "to": "oracle"}}, "Scored labels → Oracle"),
-    ({"supporter_model": {"from": "x", "to": "run:1/model"}}, "Supporter: run:1/model"), ({"odd": 3}, "nothing changed"),
+    ({"supporter_model": {"from": "x", "to": "run:1/model"}}, "Supporter: run:1/model"),
+    ({"odd": 3}, "nothing changed"),
 ])
 def test_what_was_changed_is_said_in_words(changes: dict, words: str) -> None:
     said = family.changed({"of": "x", "turn": 3, "changed": changes}, {"question": "Frage"}, EN)

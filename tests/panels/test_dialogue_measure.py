@@ -104,9 +104,10 @@ def test_every_knob_has_texts_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize(("name", "typed", "expected"), [
-    ("data", "20261122T133020-54df97", "run:20261122T133020-54df97"), ("data", " /some/file.json ", "path:/some/file.json"),
-    ("data", "~/file.json", "path:~/file.json"), ("data", "practice", "practice"), ("compare", None, ""),
-    ("compare", "run:x", "run:x"), ("reference", "esconv", "esconv"), ("limit", 5, 5), ("data", "path:/a", "path:/a"),
+    ("data", "20261122T133020-54df97", "run:20261122T133020-54df97"), ("data", "path:/a", "path:/a"),
+    ("data", " /some/file.json ", "path:/some/file.json"), ("data", "~/file.json", "path:~/file.json"),
+    ("data", "practice", "practice"), ("compare", None, ""), ("compare", "run:x", "run:x"),
+    ("reference", "esconv", "esconv"), ("limit", 5, 5),
 ])
 def test_what_is_typed_becomes_a_reference(name: str, typed: object, expected: object) -> None:
     assert view._plain(name, typed) == expected

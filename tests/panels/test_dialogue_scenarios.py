@@ -98,6 +98,12 @@ def test_a_finished_run_shows_tree_sheet_and_what_was_not_kept(page: Page) -> No
     assert (look["stop"], look["continue"], look["use"]) == (False, False, True)
 
 
+def test_at_first_the_type_of_the_first_scenario_is_open(page: Page) -> None:
+    run = put(page, scenarios=[SCENARIO])
+    assert "The street is loud." in view.looks(run, "", True, "en")["sheet"]
+    assert "The street is loud." not in view.looks(run, "alcohol", True, "en")["sheet"]
+
+
 @pytest.mark.parametrize(("status", "mine", "stop", "proceed"), [
     ("running", True, True, False), ("running", False, False, False), ("failed", True, False, True),
     ("cancelled", True, False, True), ("cancelled", False, False, False), ("queued", True, True, False),
@@ -190,7 +196,7 @@ def test_a_runs_scenarios_are_handed_to_generate_many_by_its_id(page: Page) -> N
     modes, watched, language, library = page.call("dialogue_scenarios", "use", run.id, asking())
     assert (watched, language, library) == ("", "en", f"run:{run.id}")
     assert isinstance(modes, gr.Tabs) and modes.selected == "many"
-    with pytest.raises(UserError):
+    with pytest.raises(gr.Error, match="There is no run"):
         page.call("dialogue_scenarios", "use", put(page, owner=BOB).id, asking())
 
 

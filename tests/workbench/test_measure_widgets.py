@@ -62,7 +62,8 @@ def a_source(**more: object) -> dict:
                   "f1_high": 0.9, "preference": 1.4, "preference_low": None, "preference_high": None}],
         "figures": [a_figure(), a_figure("macro-f1", 0.21891, group="agreement", unit="share", low=0.2, high=0.3)],
         "stops": {"max_turns": 2, "relieved": 1},
-        "quality": {"judged": 3, "total": 3, "anew": False, "statuses": {"accepted": 2, "rejected": 1, "quarantined": 0},
+        "quality": {"judged": 3, "total": 3, "anew": False,
+                    "statuses": {"accepted": 2, "rejected": 1, "quarantined": 0},
                     "failed": {"format": 1}, "unchecked": {"outcome": 2}, "reviews": {}}, **more}
 
 
@@ -113,7 +114,8 @@ def test_a_heat_map_writes_every_share_and_pales_rows_of_few() -> None:
 
 
 @pytest.mark.parametrize(("counts", "shares"), [
-    ([], []), (None, None), ([[0, 0], [0, 0]], [[0, 0], [0, 0]]), ([[1, 1]], [[0.5, 0.5]]), ("x", "y"), ([[1, 1], 3], 4),
+    ([], []), (None, None), ([[0, 0], [0, 0]], [[0, 0], [0, 0]]), ([[1, 1]], [[0.5, 0.5]]), ("x", "y"),
+    ([[1, 1], 3], 4),
 ])
 def test_a_heat_map_of_nothing_or_nonsense_is_nothing(counts: object, shares: object) -> None:
     assert heatmap(["A", "B"], counts, shares, "en") == ""

@@ -71,6 +71,7 @@ def test_a_classifier_of_utterances_has_no_baseline_of_the_last_turn() -> None:
 
 def test_every_figure_of_an_evaluation_names_variant_tokenizer_and_number() -> None:
     html = measured.evaluated(EVALUATED, LABELS, EN, str)
+    assert html.count("esconv variant") == 1 and "<sup>1</sup>" in html
     for said in ("distinct_2", "29.57", "[27, 31]", "esconv variant", "words", "auto", "chat", "Question", "1.400",
                  "3 turns without a strategy", "9 supporter turns"):
         assert said in html, said

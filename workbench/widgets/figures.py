@@ -43,7 +43,7 @@ def figures(sources: Sequence[Sequence[Figure]], titles: Sequence[str], differen
 def figure_name(name: str, lang: str) -> str:
     """The figure in the reader's words; its own name where there are none."""
     match = _NUMBERED.fullmatch(name)
-    key = f"measure.figure.{match[1] if match else name}"
+    key = f"measure.figure.{match[1] if match else name.replace('/', '.')}"
     return say(lang, key, n=match[2] if match else "") if known(key) else name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from workbench.contract import Json
 from workbench.text import known
@@ -54,12 +54,14 @@ def measurements(result: Mapping[str, Json], say: Say) -> str:
 def classified(result: Mapping[str, Json], labels: Mapping[str, str], say: Say, *, baseline: bool) -> str:
     """A classifier's figures beside the majority's and, for one that reads histories, those of the last turn alone;
     then the F1 of every strategy."""
-    names = ["value", "majority", *(["last_turn"] if baseline else [])]
-    rows = [[esc(_name(str(row.get("name")), say)), *(number(row.get(name)) for name in names),
-             esc(interval(row.get("low"), row.get("high")))] for row in tables(result.get("figures"))]
+    names = ["majority", *(["last_turn"] if baseline else [])]
+    rows = [[esc(_name(str(row.get("name")), say)), number(row.get("value")),
+             esc(interval(row.get("low"), row.get("high"))), *(number(row.get(name)) for name in names)]
+            for row in tables(result.get("figures"))]
     if not rows:
         return ""
-    head = ["", *(esc(say(f"train.classified.{name}")) for name in names), esc(say("train.interval"))]
+    head = ["", esc(say("train.classified.value")), esc(say("train.interval")),
+            *(esc(say(f"train.classified.{name}")) for name in names)]
     each = [(labels.get(str(key), str(key)), float(value)) for key, value in table(result.get("each")).items()
             if finite(value)]
     words = say("train.classified.help", dialogues=result.get("dialogues", 0), turns=result.get("turns", 0),
@@ -70,9 +72,9 @@ def classified(result: Mapping[str, Json], labels: Mapping[str, str], say: Say, 
 
 def evaluated(result: Mapping[str, Json], labels: Mapping[str, str], say: Say, gloss: Callable[[str], str]) -> str:
     """Every figure of an evaluation with interval, unit, number of turns and tokenizer, then the strategies."""
-    rows = [[esc(gloss(str(row.get("name")))) + _small(gloss(str(note)) for note in listed(row.get("notes"))),
-             number(row.get("value")), esc(interval(row.get("low"), row.get("high"))), esc(gloss(str(row.get("unit")))),
-             esc(row.get("items", "")), esc(row.get("tokenizer", ""))] for row in tables(result.get("figures"))]
+    figures = tables(result.get("figures"))
+    marks = list(dict.fromkeys(str(note) for row in figures for note in listed(row.get("notes"))))
+    rows = [_figure(row, marks, say, gloss) for row in figures]
     if not rows:
         return ""
     names = ("value", "unit", "items", "tokenizer")
@@ -83,9 +85,20 @@ def evaluated(result: Mapping[str, Json], labels: Mapping[str, str], say: Say, g
             for row in tables(result.get("strategies"))]
     words = say("train.evaluated.help", dialogues=result.get("dialogues", 0), turns=result.get("turns", 0),
                 mode=gloss(str(result.get("mode"))), asked=gloss(str(result.get("asked"))))
+    told = "".join(f"<li><sup>{place}</sup> {esc(gloss(note))}</li>" for place, note in enumerate(marks, 1))
     return (element("p", esc(words), class_="tr-note") + grid(head, rows)
+            + (f'<ol class="tr-marks">{told}</ol>' if told else "")
             + (grid(["", *(esc(say(f"train.use.{n}")) for n in ("gold", "said", "f1", "preference"))], used)
                if used else "") + notes([*listed(result.get("left_out")), *listed(result.get("warnings"))]))
+
+
+def _figure(row: Mapping[str, Json], marks: Sequence[str], say: Say, gloss: Callable[[str], str]) -> list[str]:
+    """The cells of one figure; its notes are marks, explained once below the table."""
+    places = ", ".join(str(marks.index(str(note)) + 1) for note in listed(row.get("notes")))
+    name = esc(_name(str(row.get("name")), say)) + (f" <sup>{places}</sup>" if places else "")
+    return [name, number(row.get("value")), esc(interval(row.get("low"), row.get("high"))),
+            esc(_name(str(row.get("unit")), say, "unit")), esc(row.get("items", "")),
+            esc(gloss(str(row.get("tokenizer", ""))))]
 
 
 def shares(values: Sequence[tuple[str, float]]) -> str:
@@ -103,11 +116,6 @@ def notes(lines: Json) -> str:
     return f'<ul class="tr-left">{rows}</ul>' if rows else ""
 
 
-def _small(lines: Iterable[str]) -> str:
-    said = " · ".join(line for line in lines if line)
-    return f"<small>{esc(said)}</small>" if said else ""
-
-
-def _name(name: str, say: Say) -> str:
-    key = f"train.figure.{name}"
+def _name(name: str, say: Say, kind: str = "figure") -> str:
+    key = f"train.{kind}.{name}"
     return say(key) if known(key) else name

@@ -89,12 +89,13 @@ def _number(value: Json) -> str:
 
 
 def counts(state: Mapping[str, Json], say: Say) -> str:
-    """How many dialogues were accepted, rejected and kept for a person, and which rules failed; as two lists of bars."""
+    """How many dialogues were accepted, rejected and kept for a person, and which rules failed, as bars."""
     statuses = table(state.get("quality"))
     known = [(say(f"quality.status.{name}"), int(statuses.get(name) or 0)) for name in STATUSES if name in statuses]
     if not known:
         return ""
-    parts = [(say("quality.statuses"), counts_bars(known)), (say("quality.failed_rules"), _by_rule(state, "failed", say)),
+    parts = [(say("quality.statuses"), counts_bars(known)),
+             (say("quality.failed_rules"), _by_rule(state, "failed", say)),
              (say("quality.unchecked_rules"), _by_rule(state, "unchecked", say))]
     return "".join(f"<section><h4>{escape(title)}</h4>{html}</section>" for title, html in parts if html)
 

@@ -42,7 +42,7 @@ class Plan:
 OFFICIAL = Plan()
 OFFICIAL_2 = Plan(1, 32, optimizer="adamw", terms=STAGE_2)
 SMALL = Plan(epochs=6, batch=64, learning_rate=2e-3)
-SMALL_2 = Plan(1, 32, 5e-4, optimizer="adamw", terms=STAGE_2)
+SMALL_2 = Plan(1, 32, 1e-3, optimizer="adamw", terms=STAGE_2)
 
 
 def first_pieces(texts: Sequence[str], tails: Tails = "score") -> list[str]:

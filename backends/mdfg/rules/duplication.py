@@ -141,12 +141,20 @@ def spans(text: str, n: int = 13, last: bool = False) -> list[tuple[int, int]]:
     slots, counts = np.empty(4 * room, dtype=np.int32), np.empty(4 * room, dtype=np.int32)
     slot_of = np.empty(room, dtype=np.int64)
     grams = _windows(s, size, n, last, slots, counts, slot_of)
-    begins = np.flatnonzero(counts[slot_of[:grams]] > 1)
-    merged: list[tuple[int, int]] = []
-    for first in begins:
-        begin, end = int(where[first]), int(where[first + n - 1]) + 1
-        if merged and begin <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], end)
-        else:
-            merged.append((begin, end))
-    return merged
+    out = np.empty((room, 2), dtype=np.int64)
+    return [(begin, end) for begin, end in out[:_merged(grams, n, counts, slot_of, where, out)].tolist()]
+
+
+@compiled
+def _merged(grams: int, n: int, counts: Any, slot_of: Any, where: Any, out: Any) -> int:
+    """Write the places of repeated windows, those that touch as one; returns how many places."""
+    places = 0
+    for gram in range(grams):
+        if counts[slot_of[gram]] > 1:
+            begin, end = where[gram], where[gram + n - 1] + 1
+            if places > 0 and begin <= out[places - 1, 1]:
+                out[places - 1, 1] = end
+            else:
+                out[places, 0], out[places, 1] = begin, end
+                places += 1
+    return places

@@ -9,6 +9,7 @@ are known. ``zh-cn`` also changes regional words and quotation marks; ``characte
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,8 @@ from workbench.contract import MissingResource
 
 MIXER = np.uint64(0x9E3779B97F4A7C15)
 TOP, BITS = 0x110000, 21
+IDEOGRAPHS = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+"""The table of zh-hans also changes quotation marks, which are no traditional characters."""
 Span = tuple[int, int, str]
 """Begin, end and replacement."""
 
@@ -84,7 +87,7 @@ def build(table: Mapping[str, str], simplified: Mapping[str, str]) -> Variants:
         if node == 0:
             first[code] = child
     for character, new in simplified.items():
-        if len(character) == 1 and character != new:
+        if len(character) == 1 and character != new and IDEOGRAPHS.fullmatch(character):
             single[ord(character)] = 1
     keys, nodes = _hashed({key: child for key, child in children.items() if key[0]})
     changed = np.array([text != new for text, new in useful.items()], dtype=np.bool_)

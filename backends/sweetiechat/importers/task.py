@@ -1,4 +1,4 @@
-"""The task ``sweetiechat.import.v2``: a file, folder or zip archive of any known format becomes a run with ``dialogues.jsonl``.
+"""The task ``sweetiechat.import.v2``: a file, folder or zip archive of a known format becomes a run of dialogues.
 
 The dialogues are written in one step after the whole file was read, so a run holds all that is good in the file.
 Beside them: ``skipped.jsonl`` ({where, why}), and for role cards ``cards.jsonl`` and ``scenarios.jsonl``.

@@ -51,7 +51,8 @@ def _chosen(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
     found: dict[str, zipfile.ZipInfo] = {}
     for item in archive.infolist():
         place = PurePosixPath(item.filename.replace("\\", "/"))
-        if item.is_dir() or place.suffix.lower() not in ENDINGS or place.name.startswith(".") or "__MACOSX" in place.parts:
+        hidden = place.name.startswith(".") or "__MACOSX" in place.parts
+        if item.is_dir() or hidden or place.suffix.lower() not in ENDINGS:
             continue
         if place.name in found:
             raise UserError(f"{name} holds two files named {place.name}.",
@@ -62,6 +63,6 @@ def _chosen(archive: zipfile.ZipFile, name: str) -> dict[str, zipfile.ZipInfo]:
         raise UserError(f"{name} is a zip archive without a data file.",
                         advice=f"It must hold files ending in {', '.join(ENDINGS)}.")
     if len(found) > MOST_FILES or size > MOST_MB:
-        raise UserError(f"{name} holds {len(found):,} files of {size:,.0f} MB together; at most {MOST_FILES:,} files and "
-                        f"{MOST_MB:,} MB are read.", advice="Import it in parts.")
+        raise UserError(f"{name} holds {len(found):,} files of {size:,.0f} MB together; at most {MOST_FILES:,} files "
+                        f"and {MOST_MB:,} MB are read.", advice="Import it in parts.")
     return found

@@ -1,8 +1,9 @@
 """The gate at the end of a generated dialogue: judged at once, against what the same run has kept so far.
 
-``qc["report"]`` then holds the :class:`Report` as JSON, ``qc["limits"]`` the limits it was made with. Which dialogues an equal text is compared with depends on the
-order in which dialogues end, so a near-duplicate may be the other one of a pair when the batch size changes; the texts
-themselves do not depend on it. A gate made anew from the kept dialogues of a file goes on where the old one stood.
+``qc["report"]`` then holds the :class:`Report` as JSON, ``qc["limits"]`` the limits it was made with. Which
+dialogues an equal text is compared with depends on the order in which dialogues end, so a near-duplicate may be the
+other one of a pair when the batch size changes; the texts themselves do not depend on it. A gate made anew from the
+kept dialogues of a file goes on where the old one stood.
 """
 
 from __future__ import annotations

@@ -1,0 +1,100 @@
+"""Texts that the bundled scorers are trained on, only such whose licence lets the scorers be given away.
+
+Chinese prose: FlagData's long documents (Apache-2.0), and sentences of this project. English prose: the Python language
+reference that comes with Python (PSF-2.0), scikit-learn's data set descriptions (BSD-3-Clause), and sentences of this
+project. Bad texts are planted (``planted``) in these, or posts of the toxicity sets. There is little of it, and the
+cards say what follows from that.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from backends.mdfg.labelled import Labelled
+from backends.mdfg.planted import KINDS, Language, clips, plant
+from backends.mdfg.practice import practice
+from workbench.contract import UserError
+
+SIZES = (120, 240, 480)
+Parts = tuple[list[Labelled], list[Labelled]]
+"""(to learn from, held out)."""
+
+
+def flagdata(path: Path) -> list[str]:
+    """The long Chinese documents, from a JSONL file with ``raw_content``."""
+    with path.open(encoding="utf-8") as file:
+        return [str(json.loads(line)["raw_content"]) for line in file if line.strip()]
+
+
+def english_documents() -> list[str]:
+    """Chapters of Python's own reference and scikit-learn's descriptions, as installed."""
+    from pydoc_data import topics
+
+    found = [text for _, text in sorted(topics.topics.items())]
+    folder = files("sklearn.datasets").joinpath("descr")
+    found += [item.read_text(encoding="utf-8") for item in sorted(folder.iterdir(), key=lambda entry: entry.name)
+              if item.name.endswith(".rst")]
+    return [text for text in found if len(text) > max(SIZES)]
+
+
+def quality_parts(documents: Sequence[str], posts: Sequence[str], language: Language, generator: random.Random,
+                  held: float = 0.25) -> Parts:
+    """Good clips (label ``score``) and as many bad ones, split by document; ``posts`` are one more kind of bad text.
+
+    Raises ``UserError`` for fewer than two documents."""
+    if len(documents) < 2:
+        raise UserError(f"There are {len(documents)} documents; at least two are needed, one of them to measure on.")
+    order = list(documents)
+    generator.shuffle(order)
+    count = max(1, round(len(order) * held))
+    rows = [row for row in practice("quality", language, 200, generator) if row.labels]
+    cut = len(posts) // 4
+    return ([*rows, *_mixed(order[count:], posts[cut:], language, generator)],
+            _mixed(order[:count], posts[:cut], language, generator))
+
+
+def _mixed(documents: Sequence[str], posts: Sequence[str], language: Language,
+           generator: random.Random) -> list[Labelled]:
+    good = [clip for text in documents for size in SIZES for clip in clips(text, size)]
+    kinds = (*KINDS, "posts") if posts else KINDS
+    rows = [Labelled(text, ("score",), "prose") for text in good]
+    for text in good:
+        kind = generator.choice(kinds)
+        made = _joined(posts, len(text), generator) if kind == "posts" else plant(kind, text, language, generator)
+        rows.append(Labelled(made, (), kind))
+    return rows
+
+
+def _joined(posts: Sequence[str], size: int, generator: random.Random) -> str:
+    text = ""
+    while len(text) < size:
+        text += generator.choice(posts) + "\n"
+    return text[:size]
+
+
+def domain_texts(keywords: dict[str, tuple[str, ...]], prose: Sequence[str], posts: Sequence[str], count: int,
+                 generator: random.Random) -> list[Labelled]:
+    """Texts for a first domain classifier, made from keyword lists alone: five to fifteen keywords of one domain (of
+    two in one text of four) between stretches of neutral text. Half as many neutral texts are ``general``."""
+    names, filler, rows = sorted(keywords), [*posts, *prose], []
+    for _ in range(count):
+        labels = tuple(generator.sample(names, 2 if generator.random() < 0.25 else 1))
+        words = [word for label in labels for word in generator.choices(keywords[label], k=generator.randint(5, 15))]
+        generator.shuffle(words)
+        rows.append(Labelled(_between(words, filler, generator), labels, "keywords"))
+    for _ in range(count // (2 * len(names)) * 2):
+        rows.append(Labelled(_joined(posts or filler, 150, generator), ("general",), "posts"))
+    return rows
+
+
+def _between(words: Sequence[str], filler: Sequence[str], generator: random.Random) -> str:
+    out = []
+    for word in words:
+        text = generator.choice(filler)
+        begin = generator.randrange(max(1, len(text) - 8))
+        out.append(text[begin:begin + generator.randint(0, 8)] + word)
+    return "".join(out)
