@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from panels import dialogue_cases as cases
@@ -36,7 +37,8 @@ def looks(shell: Shell, visitor: str, run: Run, lang: str) -> dict[str, Json]:
     mine, model = run.owner == visitor, bool(result) and has_model(run)
     head = element("div", f"<h3>{esc(gloss(lang, run.title) or run.task)}</h3>{status_mark(run.status, lang)}",
                    class_="wb-title")
-    return {"head": head + progress(run, lang) + failure_card(run.failure, lang),
+    shown = replace(run, message="") if run.status == "succeeded" else run
+    return {"head": head + progress(shown, lang) + failure_card(run.failure, lang),
             "curves": curve_part(shell, visitor, run, lang),
             "result": result_part(shell, visitor, run, result, lang) if result else "",
             "stop": mine and run.status not in TERMINAL,

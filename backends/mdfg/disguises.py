@@ -1,8 +1,8 @@
 """Ways in which people write so that a toxicity model does not see it, as functions: the weaknesses in a card.
 
 They stand in for functional tests where none are at hand (HateCheck and its Mandarin version are tables of their own,
-see ``metrics_functional``). Each takes a text and a generator; the same words stay readable for a person. The homophones
-are a short list of common characters, ours.
+see ``metrics_functional``). Each takes a text and a generator; the words stay readable for a person. The
+homophones are a short list of common characters, ours.
 """
 
 from __future__ import annotations

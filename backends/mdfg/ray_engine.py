@@ -7,6 +7,7 @@ engine, so a run may be begun on one and finished on the other. ``pip install ra
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,12 +49,16 @@ def run(work: Work, shards: Sequence[Shard], workers: int, progress: Progress) -
         yield from _mapped(work, left, min(workers, len(left)), progress)
 
 
+def runtime() -> dict[str, Any]:
+    """What workers need to import this project: where this process finds its modules."""
+    return {"env_vars": {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}}
+
+
 def _mapped(work: Work, shards: Sequence[Shard], workers: int, progress: Progress) -> Iterator[Done]:
     ray, data = _ray()
     ours = not ray.is_initialized()
     if ours:
-        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False,
-                 runtime_env={"env_vars": {"PYTHONPATH": ":".join([str(ROOT), *filter(None, sys.path)])}})
+        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False, runtime_env=runtime())
     try:
         context = data.DataContext.get_current()
         context.enable_progress_bars = False

@@ -93,8 +93,8 @@ def toxicity(folder: Path) -> tuple[Claim, ...]:
     half, sure = at_threshold(scores, truth, 0.5, PREVALENCE), at_threshold(scores, truth, 0.99, PREVALENCE)
     print(f"COLD dev without {len(held) - len(fair)} copies: accuracy {half.accuracy:.4f}, "
           f"macro-F1 {half.macro_f1:.4f}, AUC {auc(scores, truth):.4f}; at .99 precision {sure.precision}, recall "
-          f"{sure.recall}; where one text in a thousand is toxic, precision {half.corrected} at .5 and {sure.corrected} "
-          "at .99")
+          f"{sure.recall}; where one text in a thousand is toxic, precision {half.corrected} at .5 and "
+          f"{sure.corrected} at .99")
     control = max(float(truth.mean()), 1 - float(truth.mean()))
     error = expected_error(scores, truth)
     return (Claim("accuracy of the n-gram model of COLD train on COLD dev", half.accuracy, 0.80, half.accuracy >= 0.80,

@@ -86,7 +86,10 @@ def open_scorers(folders: tuple[str, ...]) -> list[Scorer]:
 
     opened = [open_scorer(folder) for folder in folders]
     fast = [scorer for scorer in opened if isinstance(scorer, NgramScorer)]
-    return [*stacked(fast), *(scorer for scorer in opened if not isinstance(scorer, NgramScorer))]
+    used = [*stacked(fast), *(scorer for scorer in opened if not isinstance(scorer, NgramScorer))]
+    for scorer in used:
+        scorer.score(["compiled once"])
+    return used
 
 
 def warm(work: Work, step: Callable[[], None]) -> None:
@@ -131,6 +134,7 @@ class Stage:
         finally:
             texts.abandon()
             table.abandon()
+            (folder / ".signatures.tmp").unlink(missing_ok=True)
         write_json(folder / "done.json", {
             "config": self.work.config, "files": self.work.files, "documents": done.documents,
             "problems": done.problems, "characters": done.characters, "bytes": done.bytes, "seconds": done.seconds})

@@ -142,6 +142,6 @@ def floor_claim(alpha: float = 0.1, steps: int = 400) -> Claim:
             return loss
 
         optimizer.step(closure)
-        worst = max(worst, abs(float(z.sigmoid()) - best_confidence(p, q, alpha)))
+        worst = max(worst, abs(float(z.detach().sigmoid()) - best_confidence(p, q, alpha)))
     return Claim(f"largest distance of the learned confidence from its closed form on hand-set logits (floor "
                  f"{floor(alpha):.4f})", worst, 1e-3, worst < 1e-3)

@@ -35,7 +35,7 @@ from workbench.evidence import Claim
 
 Say = Callable[[str], None]
 Asked = list[tuple[Dialogue, str]]
-HISTORIES, EACH, PROMPTED = (80, 12), 3, (12, 0)
+HISTORIES, EACH, PROMPTED = (80, 18), 3, (12, 0)
 """Held-out dialogues (in full, with ``--quick``), histories of each, and dialogues for which ``prompt`` is asked."""
 DEEPEST, BATCH = 12, 12
 """Histories are taken from the first turns of a dialogue: a longer one costs more. Histories in one model call."""
@@ -47,9 +47,11 @@ def bias(model: Any, classifier: StrategyClassifier, dialogues: Sequence[Dialogu
     """B of every counselor on the same histories, and how far it lies below that of the uncalibrated score."""
     asked = [histories(d) for d in dialogues[:HISTORIES[int(quick)]]]
     asked = [group for group in asked if group]
-    counselors: dict[str, DialogueRequest] = {"scored, beta 0": plain(beta=0.0), "scored, beta 1": plain(beta=1.0),
-                                              "classifier": plain(counselor="classifier", classifier="path:trained")}
-    tables = {name: _tables(asked, decisions(asked, kind, model, classifier)) for name, kind in counselors.items()}
+    calibrated = decisions(asked, plain(beta=1.0), model, classifier)
+    trained = plain(counselor="classifier", classifier="path:trained")
+    said = {"scored, beta 0": [uncalibrated(counsel) for counsel in calibrated], "scored, beta 1": calibrated,
+            "classifier": decisions(asked, trained, model, classifier)}
+    tables = {name: _tables(asked, found) for name, found in said.items()}
     source = f"{sum(map(len, asked))} histories of {len(asked)} {'ESConv' if real else 'planted (synthetic)'} dialogues"
     base = tables["scored, beta 0"]
     resamples = RESAMPLES[int(quick)]
@@ -67,6 +69,12 @@ def bias(model: Any, classifier: StrategyClassifier, dialogues: Sequence[Dialogu
     if PROMPTED[int(quick)]:
         found.append(prompted(model, classifier, asked[:PROMPTED[int(quick)]], say))
     return found
+
+
+def uncalibrated(counsel: Counsel) -> Counsel:
+    """The decision with beta = 0, out of one with beta = 1: the term of the history alone (no other term counts)."""
+    best = max(counsel.ranking, key=lambda ranked: ranked.terms["history"])
+    return dataclasses.replace(counsel, chosen=best.strategy)
 
 
 def plain(**changes: Any) -> DialogueRequest:

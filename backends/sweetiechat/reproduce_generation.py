@@ -43,7 +43,7 @@ from workbench.files import read_lines
 from workbench.settings import Settings
 
 Say = Callable[[str], None]
-COUNT, TURNS, BATCH, WORDS = (200, 8), (12, 6), (25, 8), (32, 24)
+COUNT, TURNS, BATCH, WORDS = (200, 8), (12, 4), (25, 8), (32, 16)
 """Dialogues, most turns, batch and most new tokens, in full and with ``--quick`` (our budget)."""
 SIDE = 40
 """Dialogues generated for the mix of strategies under each other counselor (in full only)."""

@@ -36,7 +36,8 @@ def agent_turns(dialogues: Sequence[Dialogue], counsels: Sequence[Counsel | None
     """The same by a trained agent: under the strategy that was decided, or with one that it writes by itself. Its own
     p(s | h) over the set then goes with the turn, as a decision of mode ``agent``."""
     given = [counsel.chosen if counsel else "" for counsel in counsels]
-    form = Form(lambda text: (agent.read(text, dialogues[0])[1], None), partial_response, HEAD_ROOM)
+    room = 0 if all(given) or agent.variant == "plain" else HEAD_ROOM  # a head that is given costs no new tokens
+    form = Form(lambda text: (agent.read(text, dialogues[0])[1], None), partial_response, room)
     spoken = speak("supporter", dialogues, lambda row, draw: agent.prompt(dialogues[row], given[row]), cast, form,
                    on_text, cancelled)
     free = [row for row, counsel in enumerate(counsels) if counsel is None and agent.chooses]

@@ -11,6 +11,7 @@ import pytest
 
 from backends.common.engine import LocalModel
 from backends.sweetiechat.agent import (
+    HEAD_ROOM,
     Agent,
     check_agent,
     find_agent,
@@ -71,8 +72,8 @@ def test_what_has_no_folder_is_no_agent(reference: str, tmp_path: Path, settings
 
 
 @pytest.mark.parametrize("agent, counselor, says", [
-    (None, "agent", "no trained agent"), (PLAIN, "scored", "without strategies"), (PLAIN, "agent", "without strategies"),
-    (JOINT, "none", "was trained with strategies"), (GIVEN, "none", "was trained with strategies"),
+    (None, "agent", "no trained agent"), (PLAIN, "scored", "without strategies"),
+    (PLAIN, "agent", "without strategies"), (JOINT, "none", "was trained with strategies"), (GIVEN, "none", "was trained with strategies"),
     (GIVEN, "agent", "chooses none")])
 def test_what_would_only_seem_to_work_is_refused(agent, counselor: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
@@ -115,7 +116,7 @@ def test_the_prompt_is_the_text_of_training_with_or_without_a_head() -> None:
 
 
 def test_of_a_long_talk_the_oldest_lines_go_and_the_user_begins() -> None:
-    turns = tuple(Turn(n, "seeker" if n % 2 == 0 else "supporter", f"{n} " + "x" * 300, None if n % 2 == 0 else "others")
+    turns = tuple(Turn(n, "supporter", f"{n} " + "x" * 300, "others") if n % 2 else Turn(n, "seeker", f"{n} " + "x" * 300)
                   for n in range(61))
     messages = JOINT.prompt(dataclasses.replace(talk(1), turns=turns)).messages
     assert messages[0].role == "system" and messages[1].role == "user"
@@ -199,6 +200,15 @@ def test_given_a_strategy_the_reply_begins_with_its_head(key: str) -> None:
     ((turn, _),) = supporter_turns([talk(3)], [counsel], agent_cast(model, counselor="scored"))
     assert turn.strategy == key and turn.counselor == counsel and turn.text == "Tell me more about it."
     assert model.prompts[0].prefill == f"[{SET.get(key).label_en}]" and not model.scored
+
+
+@pytest.mark.parametrize("agent, counsel, room", [
+    (JOINT, None, HEAD_ROOM), (JOINT, make_counsel("question"), 0), (GIVEN, make_counsel("question"), 0),
+    (PLAIN, None, 0)])
+def test_only_a_head_that_it_writes_itself_has_room_of_its_own(agent: Agent, counsel, room: int) -> None:
+    model = ScriptedModel(replies=heads)
+    supporter_turns([talk(3)], [counsel], agent_cast(model, agent, max_new_tokens=20))
+    assert model.decodings[0].max_new_tokens == 20 + room and model.decodings[0].stop == ("\n",)
 
 
 def test_two_strategies_on_the_same_history_are_two_prompts(tiny_lm: Path) -> None:

@@ -53,7 +53,8 @@ def test_the_sample_is_filtered_and_every_count_adds_up(tmp_path: Path) -> None:
 
 def test_what_was_planted_is_what_the_rules_find(tmp_path: Path) -> None:
     made = list(sample.documents(800, seed=11))
-    _, context = filtered(tmp_path / "run", sources=(write_lines(tmp_path / "a.jsonl", [{"text": t} for t, _ in made]),))
+    path = write_lines(tmp_path / "a.jsonl", [{"text": text} for text, _ in made])
+    _, context = filtered(tmp_path / "run", sources=(path,))
     rules = recipe().names
     wanted = {"traditional": "traditional", "one_traditional": "traditional", "short": "length",
               "thin_lines": "line_length", "quotes": "traditional"}
@@ -166,7 +167,8 @@ def test_a_recipe_replays_from_the_run_that_saved_it(tmp_path: Path) -> None:
     again, other = filtered(tmp_path / "two", recipe=saved, limit=300)
     assert (again.recipe_hash, again.config) == (first.recipe_hash, first.config)
     assert yaml.safe_load(saved)["hash"] == first.recipe_hash
-    assert attributes(other) == attributes(context)
+    name = Path("artifacts") / "attributes.parquet"
+    assert (other.run / name).read_bytes() == (context.run / name).read_bytes()
 
 
 def test_near_duplicates_are_marked_or_dropped(tmp_path: Path) -> None:
@@ -191,7 +193,8 @@ def test_limits_text_fields_and_several_sources(tmp_path: Path) -> None:
     two = write_lines(tmp_path / "b.jsonl", [{"body2": f"b{i}"} for i in range(10)])
     result, context = filtered(tmp_path / "run", sources=(one, two), text_field="body2", limit=13)
     assert result.documents == 13
-    assert [(row["source"], row["number"]) for row in attributes(context)][9:11] == [("1/a.jsonl", 10), ("2/b.jsonl", 1)]
+    places = [(row["source"], row["number"]) for row in attributes(context)]
+    assert places[9:11] == [("1/a.jsonl", 10), ("2/b.jsonl", 1)]
     assert result.provenance == "real data"
 
 

@@ -1,31 +1,18 @@
-"""Measuring a supporter: which turns, what is given away, figures by hand, going on after a stop."""
+"""Measuring a supporter: which turns, what is given away, which dialogues, going on after a stop."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
-import random
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from backends.sweetiechat import evaluate
 from backends.sweetiechat.evaluate import finished, steps_of
-from backends.sweetiechat.evaluate_figures import (
-    by_dialogue,
-    differences,
-    figures,
-    jackknife,
-    leave_one_out,
-    strategy_uses,
-)
 from backends.sweetiechat.evaluate_requests import EvaluateRequest, EvaluateResult
 from backends.sweetiechat.evaluate_turns import Prediction, cases_of, chosen, spread
 from backends.sweetiechat.exchange import to_jsonl
-from backends.sweetiechat.metrics.strategy import agreement
-from backends.sweetiechat.metrics.tokens import tokenizer
 from backends.sweetiechat.objects import Dialogue, Ranked
 from backends.sweetiechat.train_data import Source
 from backends.sweetiechat.train_kept import HELD_OUT, keep_held_out, keep_marks, known_dialogues
@@ -34,8 +21,6 @@ from tests.backends.sweetie import ScriptedModel, make_cast
 from workbench.context import MemoryContext
 from workbench.contract import Cancelled, UserError
 from workbench.files import read_json, read_lines
-
-WORDS = tokenizer("words")
 
 
 def numbered(number: int, turns: int = 6) -> Dialogue:
@@ -118,7 +103,7 @@ def test_the_oracle_must_be_asked_for_by_name() -> None:
 
 
 def test_the_oracle_is_right_every_time_and_its_result_says_why(context: MemoryContext, data: str) -> None:
-    result, model = measured(context, data, mode="oracle", labelled_oracle=True)
+    result, _model = measured(context, data, mode="oracle", labelled_oracle=True)
     assert figure(result, "strategy-accuracy").value == 1.0 and "given away" in result.mode
     assert figure(result, "preference-bias").value == 0.0
 
@@ -173,7 +158,7 @@ def test_an_ordinary_model_counsels_itself_unless_the_chat_is_asked_for(context:
 
 def test_a_counselor_decides_for_an_agent_too(context: MemoryContext, data: str, tiny_lm: Path, tmp_path: Path) -> None:
     folder = agent_folder(tiny_lm, tmp_path / "given", "given")
-    result, model = measured(context, data, ScriptedModel(replies=heads), model=f"path:{folder}", mode="counselor",
+    result, _model = measured(context, data, ScriptedModel(replies=heads), model=f"path:{folder}", mode="counselor",
                              dialogues=2, turns=1)
     assert result.mode == "counselor" and all(row["said"] in SET.keys for row in predictions(context))
     with pytest.raises(UserError, match="chooses none"):
@@ -235,7 +220,8 @@ def test_nothing_held_out_writes_nothing(context: MemoryContext) -> None:
 
 
 @pytest.mark.parametrize("change, says", [
-    ({"language": "zh"}, "several languages"), ({"strategy_set": dataclasses.replace(SET, name="mine")}, "several strat")])
+    ({"language": "zh"}, "several languages"),
+    ({"strategy_set": dataclasses.replace(SET, name="mine")}, "several strategy sets")])
 def test_dialogues_that_do_not_go_together_are_refused(context: MemoryContext, tmp_path: Path, change: dict,
                                                        says: str) -> None:
     path = tmp_path / "mixed.jsonl"
@@ -303,95 +289,3 @@ def test_the_result_lies_beside_the_predictions(context: MemoryContext, data: st
     listed = {row["name"] for row in read_lines(context.run / "artifacts.jsonl")}
     assert listed == {"figures.json", evaluate.PREDICTIONS} and context.metrics and context.lives
     assert "2 of 4 dialogues, as asked" in result.left_out[-1]
-
-
-# --- figures ----------------------------------------------------------------------------------------------------
-
-
-def made(number: int, gold: str, said: str, response: str = "a b", reference: str = "a b", **fields) -> Prediction:
-    values = {"probability": 0.5, "rank": 1, "nll": 2.0, "nll_tokens": 2, "tokens": 2, "finish": "stop", **fields}
-    return Prediction(f"d{number // 2}", number, gold, said, reference=reference, response=response, **values)
-
-
-ROWS = [made(0, "question", "question"), made(1, "question", "others", "a a"), made(2, "others", "others", "c d e"),
-        made(3, "information", "others", "a b", nll=6.0, rank=4)]
-
-
-def test_figures_by_hand() -> None:
-    found = {f.name: f for f in figures(ROWS, SET.keys, WORDS, 0, 50)}
-    expected = agreement([p.gold for p in ROWS], [p.said for p in ROWS], SET.keys)
-    assert found["strategy-accuracy"].value == 0.5 and found["strategy-macro-f1"].value == expected.macro_f1
-    assert found["strategy-weighted-f1"].value == expected.weighted_f1
-    assert found["preference-bias"].value == pytest.approx(expected.bias)
-    assert found["strategy-in-first-3"].value == 0.75
-    assert found["perplexity-of-real-reply"].value == pytest.approx(math.exp(12 / 8))
-    assert found["length-reply"].value == 9 / 4 and found["length-real"].value == 2
-    assert found["distinct-1"].value == pytest.approx(100 * 5 / 9)
-    assert found["distinct-1-esconv"].value == pytest.approx(100 * 3 / 5), "the last n-gram of each text is missed"
-    for name, one in found.items():
-        assert one.items == 4 and one.low is not None and one.low <= one.value <= one.high + 1e-9, name
-    assert found["bleu-2"].tokenizer == "words" and found["strategy-accuracy"].tokenizer == ""
-
-
-def test_the_other_side_of_rouge_and_bleu_is_named() -> None:
-    names = [f.name for f in figures(ROWS, SET.keys, WORDS, 0, 10)]
-    assert {"rouge-l-beta-1.2", "rouge-l-beta-1", "distinct-2", "distinct-2-esconv"} <= set(names)
-    assert len(names) == len(set(names))
-
-
-def test_one_dialogue_has_no_interval() -> None:
-    for one in figures(ROWS[:2], SET.keys, WORDS, 0, 10):
-        assert one.low is None and one.high is None
-
-
-def test_a_system_differs_from_itself_by_nothing_and_from_a_worse_one_by_the_difference() -> None:
-    for one in differences(ROWS, ROWS, SET.keys, WORDS, 0, 50):
-        assert one.value == pytest.approx(0) and (one.low, one.high) == pytest.approx((0, 0))
-    worse = [dataclasses.replace(p, said="others", nll=2 * p.nll) for p in ROWS]
-    found = {f.name: f.value for f in differences(ROWS, worse, SET.keys, WORDS, 0, 50)}
-    assert found["strategy-accuracy"] == -0.25 and found["perplexity-of-real-reply"] > 0
-
-
-def test_the_order_of_the_predictions_does_not_matter() -> None:
-    mixed = list(ROWS)
-    random.Random(1).shuffle(mixed)
-    assert by_dialogue(mixed) == by_dialogue(ROWS)
-    assert figures(mixed, SET.keys, WORDS, 0, 20) == figures(ROWS, SET.keys, WORDS, 0, 20)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_leaving_one_out_equals_counting_again(seed: int) -> None:
-    generator = random.Random(seed)
-    grams = [[(generator.choice("abcdef"),) for _ in range(generator.randint(1, 6))] for _ in range(5)]
-    value, without = leave_one_out(grams)
-
-    def plain(parts) -> float:
-        flat = list(itertools.chain.from_iterable(parts))
-        return 100 * len(set(flat)) / len(flat)
-    assert value == pytest.approx(plain(grams))
-    assert without.tolist() == pytest.approx([plain(grams[:i] + grams[i + 1:]) for i in range(5)])
-
-
-def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
-    values = np.array([1.0, 2.0, 4.0, 9.0])
-    without = (values.sum() - values) / 3
-    low, high = jackknife(values.mean(), without)
-    error = values.std(ddof=1) / 2
-    assert (low, high) == pytest.approx((4 - 1.96 * error, 4 + 1.96 * error))
-    assert jackknife(1.0, np.array([1.0])) == (None, None)
-
-
-def test_a_bootstrap_of_distinct_would_miss_the_corpus() -> None:
-    """Why the interval is a jackknife: redrawn dialogues repeat their own words."""
-    grams = [[(f"w{d}{n}",) for n in range(5)] for d in range(8)]
-    value, without = leave_one_out(grams)
-    assert value == 100 and jackknife(value, without) == (100.0, 100.0)
-    drawn = [grams[random.Random(n).randrange(8)] for n in range(8)]
-    assert leave_one_out(drawn)[0] < 100
-
-
-def test_uses_name_what_to_beware_of() -> None:
-    uses, warnings = strategy_uses(ROWS, SET.keys)
-    table = {u.key: (u.gold, u.said) for u in uses}
-    assert table["question"] == (2, 1) and table["others"] == (1, 3) and table["affirmation"] == (0, 0)
-    assert any("affirmation is neither gold nor predicted" in w for w in warnings)

@@ -93,8 +93,8 @@ def test_likeness_counts_same_words_and_not_empty_lines() -> None:
 
 def test_reference_b_of_wmt22_was_made_from_online_b(shared: Path) -> None:
     folder = shared / "mt" / "wmt22" / "en-zh"
-    part = slice(0, 700)
+    part = slice(0, None, 3)
     made = {name: wmt(folder / f"generaltest2022.en-zh.hyp.{name}.zh")[part] for name in ("Online-B", "HuaweiTSC", "LanguageX")}
     references = {name: wmt(folder / f"generaltest2022.en-zh.ref.{name}.zh")[part] for name in "AB"}
-    found = flags(likeness(made, references), 700)
+    found = flags(likeness(made, references), 679)
     assert [(flag.reference, flag.system) for flag in found] == [("B", "Online-B")]

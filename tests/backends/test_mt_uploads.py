@@ -96,8 +96,8 @@ def test_problems_are_sentences(uploads: list, words: str) -> None:
 
 @pytest.mark.parametrize(("name", "expected"), [
     ("generaltest2022.zh-en.hyp.Online-A.en", "Online-A"), ("generaltest2022.zh-en.ref.B.en", "ref B"),
-    ("generaltest2022.zh-en.src.zh", "src"), ("system-outputs.GPT-4.txt", "GPT-4"), ("references.en-zh.refA.txt",
-                                                                                "references en-zh.refA"),
+    ("generaltest2022.zh-en.src.zh", "src"), ("system-outputs.GPT-4.txt", "GPT-4"), ("references.en-zh.refA.txt", "ref A"),
+    ("sources.en-zh.txt", "sources en-zh"),
     ("my system.txt", "my system"), ("v1.2.de", "v1.2"), (".txt", ".txt")])
 def test_names_of_files(name: str, expected: str) -> None:
     assert stem(name) == expected

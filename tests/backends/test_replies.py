@@ -100,8 +100,8 @@ def test_a_model_without_probabilities_still_replies(context: MemoryContext) -> 
 
 
 @pytest.mark.parametrize("turns, fields, says", [
-    (4, {}, "turn 3, the last one, is the supporter's"), (3, {"turns": 2}, "turn 1"), (3, {"turns": 0}, "nothing was said"),
-    (3, {"strategies": ("singing",)}, "'singing' is not a strategy")])
+    (4, {}, "turn 3, the last one, is the supporter's"), (3, {"turns": 2}, "turn 1"),
+    (3, {"turns": 0}, "nothing was said"), (3, {"strategies": ("singing",)}, "'singing' is not a strategy")])
 def test_what_cannot_be_answered_is_said(context: MemoryContext, turns: int, fields: dict, says: str) -> None:
     with pytest.raises(UserError, match=says):
         events(context, dialogue=talk(turns), **fields)

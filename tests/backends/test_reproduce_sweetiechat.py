@@ -78,8 +78,9 @@ def test_mask_packing_gradient_and_ends_hold(small: Path) -> None:
 
 def test_a_wrong_mask_would_be_found(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def leaky(tokenizer, name, replies, length):
-        return [dataclasses.replace(e, kinds=tuple(2 if kind == 0 and n > 3 else kind for n, kind in enumerate(e.kinds)))
-                for e in pack(tokenizer, name, replies, length)]
+        every = pack(tokenizer, name, replies, length)
+        return [dataclasses.replace(e, kinds=tuple(2 if k == 0 and n > 3 else k for n, k in enumerate(e.kinds)))
+                for e in every]
     monkeypatch.setattr(reproduce_training, "pack", leaky)
     assert not taken_apart(small, PRACTICE)[0].holds
 

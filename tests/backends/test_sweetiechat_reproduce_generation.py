@@ -107,6 +107,13 @@ def test_a_skewed_prior_shows_as_bias_and_the_classifier_lowers_it(monkeypatch: 
     assert any(line.startswith("strategies said by scored, beta 0: suggestions 100%") for line in seen)
 
 
+def test_the_uncalibrated_decision_is_that_of_beta_0() -> None:
+    group = [rb.histories(d) for d in planted(random.Random(8), 4)]
+    model = ScriptedModel(card=LARGE)
+    one = [rb.uncalibrated(c).chosen for c in rb.decisions(group, rb.plain(beta=1.0), model, None)]
+    assert one == [c.chosen for c in rb.decisions(group, rb.plain(beta=0.0), model, None)]
+
+
 def test_how_often_prompt_is_valid_is_counted() -> None:
     group = [rb.histories(d) for d in planted(random.Random(4), 3)]
     good = ScriptedModel(card=LARGE, replies=lambda p: '{"chosen": "question", "ranking": [], "rationale": "x"}')

@@ -420,19 +420,44 @@ def test_a_batch_is_cancelled_and_continued(page: Page) -> None:
 
 
 def test_problems_and_categories_can_be_drawn_from(page: Page) -> None:
-    choices = page.call("dialogue_many", "names_of", asking())["choices"]
-    assert len(choices) == 35 and ("Sleep problems", "sleep") in choices
+    update = page.call("dialogue_many_choices", "names", "", "en", ["sleep", "gone"], asking())
+    assert len(update["choices"]) == 35 and ("Sleep problems", "sleep") in update["choices"]
+    assert update["value"] == ["sleep"], "what the library does not have is no longer chosen"
+
+
+def test_the_lists_of_the_batch_form_follow_library_and_counselor(page: Page) -> None:
+    [bundled] = page.call("dialogue_many_choices", "offer", asking())["choices"]
+    assert bundled == ("bundled with the workbench", "")
+    assert page.call("dialogue_many_choices", "counsel", "classifier", "", asking())["visible"] is True
+    assert page.call("dialogue_many_choices", "counsel", "scored", "run:x/classifier", asking())["visible"] is False
+    assert page.call("dialogue_many_choices", "checkers", asking())["choices"] == [("nobody (not checked)", "")]
+
+
+def test_a_person_decides_on_a_dialogue_in_quarantine(page: Page) -> None:
+    run = put_run(page.service.settings, [stored(0)], task=many.TASK, name="dialogues.jsonl", owner=ANN)
+    waits = {**stored(1), "qc": {"report": {"status": "quarantined", "verdicts": [
+        {"rule": "crisis", "passed": False, "value": [], "reason": "words"}]}}}
+    (run.path / "artifacts" / "quarantined.jsonl").write_text(json.dumps(waits) + "\n", encoding="utf-8")
+    notes = [*[""] * 6, run.id, "0", "[]"]
+    opened = page.call("dialogue_library", "press", asking(), pressed(act="open", key=f"{run.id}/q0"), *notes, "")
+    assert "waits for a person" in opened[7] and [u["visible"] for u in opened[8:10]] == [True, True]
+    plain = page.call("dialogue_library", "press", asking(), pressed(act="open", key=f"{run.id}/0"), *notes, "")
+    assert plain[7] == "" and [u["visible"] for u in plain[8:10]] == [False, False]
+    after = page.call("dialogue_library", "decided", asking(), *notes, f"{run.id}/q0")
+    assert "qc-accepted" in after[0] and "A person accepted it" in after[5]
+    with pytest.raises(gr.Error, match="There is no run"):
+        page.call("dialogue_library", "decided", asking(OTHER), *notes, f"{run.id}/q0")
 
 
 def test_the_library_lists_opens_and_ticks(page: Page) -> None:
     run = put_run(page.service.settings, [stored(0), stored(1)], task=many.TASK, name="dialogues.jsonl", owner=ANN)
-    notes = [*[""] * 5, run.id, "0", "[]", ""]
+    notes = [*[""] * 6, run.id, "0", "[]", ""]
     table, count, number = page.call("dialogue_library", "draw", asking(), *notes)
     assert "Hello 0" in table and "of 2" in count and number == "0"
     picked = page.call("dialogue_library", "press", asking(), pressed(act="pick", key=f"{run.id}/1"), *notes)
     assert json.loads(picked[3]) == [f"{run.id}/1"] and 'aria-checked="true"' in picked[0] and "1 selected" in picked[1]
     back = page.call("dialogue_library", "press", asking(), pressed(act="pick", key=f"{run.id}/1"),
-                     *notes[:7], picked[3], "")
+                     *notes[:8], picked[3], "")
     assert json.loads(back[3]) == []
     opened = page.call("dialogue_library", "press", asking(), pressed(act="open", key=f"{run.id}/1"), *notes)
     assert opened[4] == f"{run.id}/1" and "Hello 1" in opened[6] and "ward nurse" in opened[5]
@@ -442,7 +467,7 @@ def test_the_library_lists_opens_and_ticks(page: Page) -> None:
 def test_a_changed_filter_starts_at_the_first_page(page: Page) -> None:
     run = put_run(page.service.settings, [stored(i) for i in range(70)], task=many.TASK, name="dialogues.jsonl",
                   owner=ANN)
-    notes = [*[""] * 5, run.id, "1", "[]", ""]
+    notes = [*[""] * 6, run.id, "1", "[]", ""]
     assert page.call("dialogue_library", "draw", asking(), *notes)[2] == "1"
     assert page.call("dialogue_library", "on", asking(), *notes)[2] == "2"
     assert page.call("dialogue_library", "back", asking(), *notes)[2] == "0"
@@ -453,7 +478,7 @@ def test_a_dialogue_of_somebody_else_is_not_opened(page: Page) -> None:
     run = put_run(page.service.settings, [stored(0)], task=many.TASK, name="dialogues.jsonl", owner=ANN)
     with pytest.raises(gr.Error, match="There is no run"):
         page.call("dialogue_library", "press", asking(OTHER), pressed(act="open", key=f"{run.id}/0"),
-                  *[""] * 6, "0", "[]", "")
+                  *[""] * 7, "0", "[]", "")
 
 
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
@@ -465,7 +490,7 @@ def test_the_filters_offer_problems_and_strategies_by_name(page: Page, lang: str
 
 def test_an_export_is_a_file_to_take(page: Page) -> None:
     run = put_run(page.service.settings, [stored(0)], task=many.TASK, name="dialogues.jsonl", owner=ANN)
-    update = page.call("dialogue_exchange", "give", asking(), "csv", *[""] * 5, run.id, "0", "[]", "")
+    update = page.call("dialogue_exchange", "give", asking(), "csv", "all", *[""] * 6, run.id, "0", "[]", "")
     assert update["visible"] and Path(update["value"]).name == "dialogues.csv"
 
 

@@ -191,8 +191,7 @@ def shift(first: Sequence[str], second: Sequence[str]) -> int:
         total += plain[i] - moved[i]
         if total > best + 1e-9:
             best, place = total, i + 1
-    stays = max(sum(plain), sum(moved))
-    return place + 1 if best > stays * 1.02 or place == size else 0
+    return place + 1 if best > 1.02 * min(sum(plain), sum(moved)) else 0
 
 
 def _fit(one: str, two: str) -> float:
