@@ -20,16 +20,16 @@ QUALITY_LIMITS = {
     "en": ["Its good texts are technical reference prose: stories and talk can get a low score.",
            "Its bad texts are planted; a real crawl has kinds of bad text that it has not seen.",
            "It sees form, not truth: a fluent lie gets a high score."]}
-DOMAIN_LIMITS = ["It has learned from keyword lists, not from documents: it is a first classifier to start from.",
+DOMAIN_LIMITS = ["It counts keywords and has learned nothing: it is there to start from.",
                  "Train your own with keyword rounds on your corpus; the official classifier is much better.",
                  "Each language needs lists of its own; this one reads Chinese."]
 
 
 def card(name: str, facts: Mapping[str, Json]) -> str:
     """A README in Markdown of what a scorer's ``card`` holds."""
-    lines = [f"# {name}", "", "A character n-gram scorer of this project (Apache-2.0), made by "
-             "`python launch.py reproduce mdfg-models`.", "", f"Language: {facts['language']}. "
-             f"Learned from {facts['texts']} texts:", ""]
+    source = f"Made of {facts['texts']} texts from:" if facts["texts"] else "Made of:"
+    lines = [f"# {name}", "", "A scorer of this project (Apache-2.0), made by "
+             "`python launch.py reproduce mdfg-models`.", "", f"Language: {facts['language']}. {source}", ""]
     lines += [f"- {line}" for line in facts["data"]]
     for test, figures in facts["held out"].items():
         lines += ["", f"## Held out: {test}", "", "| figure | value |", "|---|---|"]

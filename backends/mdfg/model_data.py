@@ -74,27 +74,3 @@ def _joined(posts: Sequence[str], size: int, generator: random.Random) -> str:
     while len(text) < size:
         text += generator.choice(posts) + "\n"
     return text[:size]
-
-
-def domain_texts(keywords: dict[str, tuple[str, ...]], prose: Sequence[str], posts: Sequence[str], count: int,
-                 generator: random.Random) -> list[Labelled]:
-    """Texts for a first domain classifier, made from keyword lists alone: five to fifteen keywords of one domain (of
-    two in one text of four) between stretches of neutral text. Half as many neutral texts are ``general``."""
-    names, filler, rows = sorted(keywords), [*posts, *prose], []
-    for _ in range(count):
-        labels = tuple(generator.sample(names, 2 if generator.random() < 0.25 else 1))
-        words = [word for label in labels for word in generator.choices(keywords[label], k=generator.randint(5, 15))]
-        generator.shuffle(words)
-        rows.append(Labelled(_between(words, filler, generator), labels, "keywords"))
-    for _ in range(count // (2 * len(names)) * 2):
-        rows.append(Labelled(_joined(posts or filler, 150, generator), ("general",), "posts"))
-    return rows
-
-
-def _between(words: Sequence[str], filler: Sequence[str], generator: random.Random) -> str:
-    out = []
-    for word in words:
-        text = generator.choice(filler)
-        begin = generator.randrange(max(1, len(text) - 8))
-        out.append(text[begin:begin + generator.randint(0, 8)] + word)
-    return "".join(out)

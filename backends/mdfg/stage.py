@@ -7,12 +7,14 @@ before it is written under temporary names, so a shard is finished or it is not.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from backends.mdfg.dedup import minhash
 from backends.mdfg.readers.plan import Shard, read
@@ -96,6 +98,7 @@ def warm(work: Work, step: Callable[[], None]) -> None:
     """Compile every loop, so that no document is charged for it; ``step`` is called in between and may raise."""
     texts = ["國\n春天的雨下了一整夜", ""]
     codes, offsets = codes_of(texts)
+    pa.table({"text": texts})  # its first array looks for pandas, which takes half a second
     step()
     counting.counted(codes, offsets, counting.script_table(work.recipe.measure.script))
     step()
@@ -134,7 +137,8 @@ class Stage:
         finally:
             texts.abandon()
             table.abandon()
-            (folder / ".signatures.tmp").unlink(missing_ok=True)
+            for left in folder.glob(".signatures.*.tmp"):
+                left.unlink(missing_ok=True)
         write_json(folder / "done.json", {
             "config": self.work.config, "files": self.work.files, "documents": done.documents,
             "problems": done.problems, "characters": done.characters, "bytes": done.bytes, "seconds": done.seconds})
@@ -143,7 +147,8 @@ class Stage:
     def _written(self, shard: Shard, texts: TableWriter, table: TableWriter, folder: Path, tick: Tick) -> Done:
         watch, began = Stopwatch(), time.perf_counter()
         problems, characters = _Problems(folder / "problems.jsonl", shard), 0
-        with (folder / ".signatures.tmp").open("wb") as signatures:
+        temporary = folder / f".signatures.{os.getpid()}.tmp"
+        with temporary.open("wb") as signatures:
             for rows in _batches(shard, problems):
                 watch.lap("read")
                 measured = self.evaluator.measure([row.text for row in rows], watch)
@@ -162,7 +167,7 @@ class Stage:
                 characters += int(measured.offsets[-1])
                 watch.lap("write")
                 tick(table.rows)
-        (folder / ".signatures.tmp").replace(folder / "signatures.bin")
+        temporary.replace(folder / "signatures.bin")
         texts.close()
         table.close()
         problems.write()

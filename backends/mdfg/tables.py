@@ -7,6 +7,7 @@ number, those of repeated windows for documents that the duplication rule drops.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,9 @@ class TableWriter:
     """Writes batches to a Parquet file under a temporary name; ``close`` gives it its name."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self._temporary = path, path.with_name(f".{path.name}.tmp")
+        self.path, self._temporary = path, path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        for left in path.parent.glob(f".{path.name}.*.tmp"):  # of a process that was killed
+            left.unlink(missing_ok=True)
         self._writer: pq.ParquetWriter | None = None
         self.rows = 0
 

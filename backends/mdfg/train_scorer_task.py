@@ -22,6 +22,7 @@ from backends.mdfg.scorers.hashing import Grams
 from workbench.contract import Context, Json, UserError
 
 FOLDER = "scorer"
+MOST_BATCH = 256
 
 
 def run(request: TrainScorerRequest, context: Context) -> TrainScorerResult:
@@ -87,7 +88,7 @@ def ngram(request: TrainScorerRequest, rows: Sequence[Labelled], labels: Sequenc
     torch.set_num_threads(1)
     plain = Recipe()
     recipe = Recipe(Grams(request.low, request.high, request.bits), dim=request.dim, drop=request.drop,
-                    epochs=request.epochs or plain.epochs,
+                    epochs=request.epochs or plain.epochs, batch=batch_of(len(rows)),
                     learning_rate=request.learning_rate or plain.learning_rate)
 
     def say(step: int, total: int, loss: float) -> None:
@@ -97,6 +98,11 @@ def ngram(request: TrainScorerRequest, rows: Sequence[Labelled], labels: Sequenc
     made = train(request.name, [row.text for row in rows], table_of(labels, names), names, recipe, generator,
                  empty=empty, card=facts, report=say)
     return ngram_files.load(ngram_files.save(made, folder))
+
+
+def batch_of(texts: int) -> int:
+    """256, or for few texts as many as make twenty steps a pass (16 at least)."""
+    return min(MOST_BATCH, max(16, texts // 20))
 
 
 def berteval(request: TrainScorerRequest, rows: Sequence[Labelled], labels: Sequence[tuple[str, ...]],

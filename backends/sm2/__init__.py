@@ -39,10 +39,10 @@ TASKS = (
          TrainRequest(pairs=200, held_out=20, width=16, inner=32, heads=2, layers=1, tokens=128, max_steps=4),
          Needs(memory_gb=2.0)),
     Task("sm2.translate.v1", "Translate simultaneously", "stream", TranslateRequest, Translated,
-         "backends.sm2.translate:run", TranslateRequest("svo n1 n2 v3 n4 n5 n6 n7\nsov n1 n2 n4 n5 n6 n7 v3"),
+         "backends.sm2.translate:run", TranslateRequest("svo n1 n2 v3 o4 o5 o6 o7\nsov n1 n2 o4 o5 o6 o7 v3"),
          Needs(slots=(), memory_gb=0.5)),
     Task("sm2.states.v1", "All states of a sentence", "call", StatesRequest, StatesResult,
-         "backends.sm2.translate:states", StatesRequest("sov n1 n2 n4 n5 n6 n7 v3"), Needs(slots=(), memory_gb=0.5)),
+         "backends.sm2.translate:states", StatesRequest("sov n1 n2 o4 o5 o6 o7 v3"), Needs(slots=(), memory_gb=0.5)),
     Task("sm2.curve.v1", "Quality against latency", "job", CurveRequest, CurveResult, "backends.sm2.curve:run",
          CurveRequest(sentences=20, thresholds=(0.5,), waits=(3,), resamples=50), Needs(memory_gb=1.0)),
 )

@@ -26,8 +26,9 @@ class Parallel:
 
 
 def words_of(language: Language) -> Words:
-    """The vocabulary of the order language: nouns n0.., verbs v0.., their translations N0.., V0.."""
-    plain = [*(f"n{i}" for i in range(language.nouns)), *(f"v{i}" for i in range(language.verbs))]
+    """The vocabulary: subject words n0.., object words o0.., verbs v0.., and their translations N0.., O0.., V0.."""
+    plain = [*(f"n{i}" for i in range(language.nouns)), *(f"o{i}" for i in range(language.things)),
+             *(f"v{i}" for i in range(language.verbs))]
     return Words([*SPECIAL[:3], "svo", "sov", *plain, *(word.upper() for word in plain)])
 
 

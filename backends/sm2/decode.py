@@ -19,7 +19,7 @@ from backends.sm2.policy import Policy, Trace
 from workbench.contract import UserError
 
 Tick = Callable[[], None]
-ROWS = 64
+ROWS = 128
 
 
 class Rows:
@@ -84,14 +84,13 @@ class Rows:
         encoded, there = self._prefixes(rows)
         at = torch.tensor([self.written[row] for row in rows], device=encoded.device)
         width = int(at.max()) + 1
-        states, cache = self.model.prefill(self.tokens[rows, :width], encoded, there)
+        states, cache = self.model.prefill(self.tokens[rows, :width], encoded, there, at)
         place = torch.tensor(rows, device=encoded.device)
         for number, (own, cross) in enumerate(zip(cache.own, cache.cross, strict=True)):
             for kind in (0, 1):
                 self.own[number][kind][place, :, :width] = own[kind]
                 self.cross[number][kind][place, :, :there.shape[1]] = cross[kind]
-        each = torch.arange(len(rows), device=encoded.device)
-        return states.logits[each, at], states.confidence[each, at]
+        return states.logits[:, 0], states.confidence[:, 0]
 
     def _reach(self, rows: Sequence[int]) -> None:
         """New source, old states: only the keys of the source are made."""

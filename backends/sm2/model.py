@@ -203,11 +203,12 @@ class Sm2(nn.Module):  # type: ignore[misc]
         (B, I, J) where every position has a source prefix of its own (wait-k paths)."""
         return self._run(target, encoded, there)[0]
 
-    def prefill(self, target: Tensor, encoded: Tensor, there: Tensor) -> tuple[States, Cache]:
-        """As :meth:`decode` with ``there`` (B, J), keeping keys and values for :meth:`step`."""
-        return self._run(target, encoded, there)
+    def prefill(self, target: Tensor, encoded: Tensor, there: Tensor, at: Tensor) -> tuple[States, Cache]:
+        """As :meth:`decode` with ``there`` (B, J), keeping keys and values for :meth:`step`; the vocabulary is only
+        computed at one position ``at`` (B,) of each row, so states are (B, 1, ...)."""
+        return self._run(target, encoded, there, at)
 
-    def _run(self, target: Tensor, encoded: Tensor, there: Tensor) -> tuple[States, Cache]:
+    def _run(self, target: Tensor, encoded: Tensor, there: Tensor, at: Tensor | None = None) -> tuple[States, Cache]:
         own = triangle(target.shape[1], target.device)
         source = there[:, None, None, :] if there.dim() == 2 else there[:, None]
         x, kept, crossed = self.embed(target), [], []
@@ -219,6 +220,8 @@ class Sm2(nn.Module):  # type: ignore[misc]
             x = layer.feed(layer.source(x, across, source))
             kept.append(keys)
             crossed.append(across)
+        if at is not None:
+            x = x[torch.arange(len(x), device=x.device), at][:, None]
         return self.read(x), Cache(kept, crossed, there)
 
     def cross_keys(self, encoded: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -1,10 +1,10 @@
 """The synthetic order language: when the verb comes is told by the first word, so a good policy must adapt.
 
-Source: an order word, then subject words S, object words O and a verb V. ``svo``: S V O; ``sov``: S O V. Target: always
-S V O, word for word by a dictionary. So the target's verb needs one more source word after the subject in the first
-order, and the whole source in the second. The alignment of every target word is known: a_i = the source words that must
-have been read before it can be written (counted from 1). The end of the target needs the end token in the first order;
-in the second the verb, always the last word, tells it already.
+Source: an order word, then subject words S, object words O (no word twice) and a verb V, each kind with words of its
+own. ``svo``: S V O; ``sov``: S O V. Target: always S V O, word for word by a dictionary. So the target's verb needs one
+more source word after the subject in the first order, and the whole source in the second. The alignment of every target
+word is known: a_i = the source words that must have been read before it can be written (counted from 1). The end of the
+target needs the end token in the first order; in the second the verb, always the last word, tells it already.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ SVO, SOV = SPECIAL, SPECIAL + 1
 
 @dataclass(frozen=True)
 class Language:
-    """Sizes: ``nouns`` for subject and object words, ``verbs``; lengths of subject and object are uniform within
-    their bounds. The target word of a source word is its number plus :attr:`shift`."""
+    """Sizes: ``nouns`` for subject words, ``things`` for object words, ``verbs``; lengths of subject and object are
+    uniform within their bounds. The target word of a source word is its number plus :attr:`shift`."""
 
-    nouns: int = 24
+    nouns: int = 12
+    things: int = 16
     verbs: int = 12
     subject: tuple[int, int] = (2, 4)
     object: tuple[int, int] = (4, 8)
@@ -33,7 +34,7 @@ class Language:
     @property
     def shift(self) -> int:
         """From a source word to its translation."""
-        return self.nouns + self.verbs
+        return self.nouns + self.things + self.verbs
 
     @property
     def vocabulary(self) -> int:
@@ -59,10 +60,11 @@ def sentence(language: Language, generator: random.Random) -> Sentence:
     """Draw one."""
     noun = SPECIAL + 2
     s, o = generator.randint(*language.subject), generator.randint(*language.object)
-    nouns = [noun + generator.randrange(language.nouns) for _ in range(s + o)]
-    verb = noun + language.nouns + generator.randrange(language.verbs)
+    thing = noun + language.nouns
+    verb = thing + language.things + generator.randrange(language.verbs)
     sov = generator.random() < 0.5
-    subject, rest = nouns[:s], nouns[s:]
+    subject = [noun + word for word in generator.sample(range(language.nouns), s)]
+    rest = [thing + word for word in generator.sample(range(language.things), o)]
     source = [SOV, *subject, *rest, verb, 2] if sov else [SVO, *subject, verb, *rest, 2]
     target = [word + language.shift for word in (*subject, verb, *rest)]
     places = [*range(2, s + 2), s + o + 2 if sov else s + 2]

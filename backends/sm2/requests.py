@@ -194,7 +194,7 @@ class CurveRequest:
     full: Annotated[bool, Knob("Also translate at the end of each sentence", group=POLICY)] = True
     min_read: Annotated[int, Knob("Tokens that SM2 reads first (paper: 2)", 1, 100, 1, group=POLICY)] = 2
     forbid_early_end: Annotated[bool, Knob("Never end before the whole source is read", group=POLICY)] = False
-    rows: Annotated[int, Knob("Sentences that are translated together", 1, 4096, 1, group=EXPERT)] = 64
+    rows: Annotated[int, Knob("Sentences that are translated together", 1, 4096, 1, group=EXPERT)] = 128
     resamples: Annotated[int, Knob("Draws of the bootstrap over sentences", 10, 100_000, 10, group=EXPERT)] = 1000
     seed: Annotated[int, Knob("Same seed, same draws", 0, 2**31 - 1, 1, group=EXPERT)] = 12345
 

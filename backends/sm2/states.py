@@ -58,12 +58,13 @@ class Session:
             shape = self.model.shape
             target = torch.tensor([[shape.begin, *written]], device=self.encoded.device).expand(self.size, -1)
             with torch.inference_mode():
-                states = self.model.decode(target, self.encoded, self.there)
-                logits = states.logits[:, -1].clone()
+                last = torch.full((self.size,), len(written), device=self.encoded.device)
+                states, _ = self.model.prefill(target, self.encoded, self.there, last)
+                logits = states.logits[:, 0].clone()
                 tokens = logits.argmax(-1).tolist()
                 logits[:, shape.end] = -torch.inf
                 self.columns[written] = Column(tuple(tokens), tuple(logits.argmax(-1).tolist()),
-                                               tuple(states.confidence[:, -1].sigmoid().tolist()))
+                                               tuple(states.confidence[:, 0].sigmoid().tolist()))
             self.computed += 1
         return self.columns[written]
 

@@ -1,21 +1,25 @@
 """SweetieChat / ServeForEmo: strategy-enhanced role-play for emotional support (COLING 2025, arXiv 2412.08389).
 
-Implemented here: the role-play of Seeker, Strategy Counselor and Supporter. Only the abstract and reviews of the
-paper were available, so this is a re-implementation from the published description; prompts, strategy texts,
-stopping values and every hyper-parameter are ours. Training, quality control and metrics are not part of this yet.
+Only the abstract and reviews of the paper were available, so this is a re-implementation from the published
+description; prompts, strategy texts, stopping values, quality rules and every hyper-parameter are ours.
 
-=================  =====================================================================================
-objects            Scenario, SeekerCard, StrategySet, Turn, Dialogue (JSON round trip)
-requests           what a watched dialogue and a batch can be asked for
-views              ``view_for(role, ...)``: the only place where a prompt is made; the information barrier
-counselor          the strategy decision: ``prompt``, ``scored``, ``none``, ``you``
-seeker, supporter  what each role's model output is turned into
-stopping, crisis   why a dialogue ends (A.6)
-loop               advances many dialogues in lockstep; a watched dialogue is a batch of one
-play, generate     the two tasks
-exchange           JSONL (exact), ESConv layout, chat messages, CSV
-branch, compare    fork a dialogue at any turn; branches in figures; ``pair`` makes blind pairs of them
-=================  =====================================================================================
+=========================  =============================================================================
+objects, requests          Scenario, SeekerCard, StrategySet, Turn, Dialogue; what tasks can be asked for
+views                      ``view_for(role, ...)``: the prompts of the role-play; the information barrier
+seeker, supporter          what each role's model output is turned into
+counselor                  the strategy decision: ``counselor_*`` is one way each
+stopping, crisis, loop     why a dialogue ends (A.6); many dialogues in lockstep
+play, generate             watched dialogues and batches
+quality, reviews           every rule with value and reason (A.7); what a person decided
+scenarios, library         the evolving pool of problem types; scenarios and cards (A.3)
+importers, exports         other people's corpora in and out
+train, train_*             ``[Strategy] response`` (A.8)
+agent, replies, evaluate   a trained agent in use: in dialogues, one reply a strategy, on held-out talks
+classifier                 p(strategy | history) and p(strategy | utterance)
+metrics, measure           A.9, with named variants; reports about collections
+branch, compare, pair      another strategy, model or text at any turn, and what it changed
+reproduce_*                the claims, each against a control
+=========================  =============================================================================
 
 Departures and defaults of ours
     * What the seeker does in a turn (open, tell a fact, answer, doubt, end the talk, ...) is decided before any word is

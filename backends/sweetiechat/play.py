@@ -18,6 +18,7 @@ from backends.sweetiechat.library import choose_card, choose_scenario, choose_st
 from backends.sweetiechat.loop import Hooks, step
 from backends.sweetiechat.objects import CODE_VERSION, Dialogue, Role
 from backends.sweetiechat.requests import DialogueRequest, DialogueResult
+from backends.sweetiechat.scenarios.library import choose_library
 from backends.sweetiechat.table import Table, table_from_json, table_to_json
 from workbench.contract import Context, Json, UserError
 from workbench.files import Damaged, load_json, write_json
@@ -37,7 +38,7 @@ def run(request: DialogueRequest, context: Context, opener: Opener = open_model)
     """Play the dialogue to its end. Raises ``UserError`` for a scenario, card, strategy set or model that will not
     do; ``Paused`` where a person is to move."""
     path = context.run / "artifacts" / "dialogue.json"
-    table = load_table(path) or start(request)
+    table = load_table(path) or start(request, context.run)
     context.report(len(table.dialogue.turns), request.max_turns, "loading the model")
     context.live({"phase": "loading model", "role": None, "idx": len(table.dialogue.turns), "text": ""})
     cast = open_cast(context, request, roles_needed(request), opener)
@@ -53,11 +54,11 @@ def roles_needed(request: DialogueRequest) -> tuple[Role, ...]:
     return roles_for(request.counselor)
 
 
-def start(request: DialogueRequest) -> Table:
-    """The table before the first turn of its own."""
+def start(request: DialogueRequest, run: Path | None = None) -> Table:
+    """The table before the first turn of its own. ``run`` lies beside the run that a library is taken from."""
     if request.origin:
         return branch.start(request)
-    library = load_library(request.language)
+    library = load_library(request.language) if run is None else choose_library(request.library, request.language, run)
     scenario = choose_scenario(request.scenario, library)
     card = choose_card(request.card, scenario, library)
     dialogue = Dialogue(f"{seed_of(request.seed, scenario, card):012x}", scenario, card,

@@ -8,8 +8,16 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-REFERENCE = ["the cat sat on the mat", "there is a house on the hill", "he reads a book", "we will go home now",
-             "it rains in the north", "she sings well", "the train is late again", "please close the door"]
+REFERENCE = [
+    "the cat sat on the mat",
+    "there is a house on the hill",
+    "he reads a book",
+    "we will go home now",
+    "it rains in the north",
+    "she sings well",
+    "the train is late again",
+    "please close the door",
+]
 
 
 def systems(count: int = 3, size: int = 40, seed: int = 1) -> tuple[dict[str, list[str]], list[str]]:

@@ -19,8 +19,19 @@ LANGUAGE = Language()
 def small(seed: int = 0, **fields) -> Sm2:
     """A model of 2 + 2 layers with random weights, ready to translate; its confidences spread over 0 to 1."""
     torch.manual_seed(seed)
-    shape = Shape(**{"vocabulary": LANGUAGE.vocabulary, "width": 16, "heads": 2, "inner": 32, "encoder_layers": 2,
-                     "decoder_layers": 2, "dropout": 0.0, "positions": 64, **fields})
+    shape = Shape(
+        **{
+            "vocabulary": LANGUAGE.vocabulary,
+            "width": 16,
+            "heads": 2,
+            "inner": 32,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "dropout": 0.0,
+            "positions": 64,
+            **fields,
+        }
+    )
     model = Sm2(shape).eval()
     with torch.no_grad():
         model.confidence.weight.mul_(3)

@@ -73,7 +73,8 @@ def test_what_has_no_folder_is_no_agent(reference: str, tmp_path: Path, settings
 
 @pytest.mark.parametrize("agent, counselor, says", [
     (None, "agent", "no trained agent"), (PLAIN, "scored", "without strategies"),
-    (PLAIN, "agent", "without strategies"), (JOINT, "none", "was trained with strategies"), (GIVEN, "none", "was trained with strategies"),
+    (PLAIN, "agent", "without strategies"), (JOINT, "none", "was trained with strategies"),
+    (GIVEN, "none", "was trained with strategies"),
     (GIVEN, "agent", "chooses none")])
 def test_what_would_only_seem_to_work_is_refused(agent, counselor: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
@@ -116,7 +117,8 @@ def test_the_prompt_is_the_text_of_training_with_or_without_a_head() -> None:
 
 
 def test_of_a_long_talk_the_oldest_lines_go_and_the_user_begins() -> None:
-    turns = tuple(Turn(n, "supporter", f"{n} " + "x" * 300, "others") if n % 2 else Turn(n, "seeker", f"{n} " + "x" * 300)
+    long = "x" * 300
+    turns = tuple(Turn(n, "supporter", f"{n} {long}", "others") if n % 2 else Turn(n, "seeker", f"{n} {long}")
                   for n in range(61))
     messages = JOINT.prompt(dataclasses.replace(talk(1), turns=turns)).messages
     assert messages[0].role == "system" and messages[1].role == "user"

@@ -46,9 +46,8 @@ def marks(folder: Path) -> dict[str, int]:
 
 
 def workers_left() -> list[psutil.Process]:
-    """Living children; the standard library's tracker of resources stays as long as this process."""
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE
-            and "resource_tracker" not in " ".join(child.cmdline())]
+    """Living children of this process."""
+    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.fixture(scope="module")

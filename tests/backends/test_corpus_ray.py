@@ -1,4 +1,4 @@
-"""The same run on a real local Ray cluster of two workers: the bytes of the local engine, begun on one, ended on both."""
+"""The same run on a real local Ray cluster of two workers gives the bytes of the local engine."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_two_workers_of_a_cluster_give_the_bytes_of_one_process(cluster: object,
     again, _ = filtered(tmp_path / "ray", engine="ray", workers=2, **fields)
     assert again.kept == whole.kept
     after = [mark.stat().st_mtime_ns for mark in marks]
-    assert [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b] == [3], "only the one that was gone"
+    assert [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b] == [3], "only what was gone"
 
 
 @pytest.mark.skipif(ray is not None, reason="Ray is installed")

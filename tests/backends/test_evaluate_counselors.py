@@ -62,16 +62,10 @@ def test_the_counselor_may_be_another_model_than_the_supporter(context: MemoryCo
 
     def opener(_, reference: str) -> ScriptedModel:
         return opened.setdefault(reference, ScriptedModel())
-    request = EvaluateRequest(model="path:one", counselor_model="path:two", mode="counselor", asked="prompts", turns=1,
+    request = EvaluateRequest(model="endpoint:one", counselor_model="endpoint:two", mode="counselor", turns=1,
                               data=(written(tmp_path / "d.jsonl", [talk(4)]),), resamples=10)
-    with pytest.raises(UserError, match="path:one|one"):
-        evaluate.run(request, context, opener)
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.json").write_text("{}")
-    request = dataclasses.replace(request, model=f"path:{tmp_path / 'one'}", counselor_model=f"path:{tmp_path / 'two'}")
     evaluate.run(request, context, opener)
-    one, two = (opened[f"path:{tmp_path / name}"] for name in ("one", "two"))
+    one, two = opened["endpoint:one"], opened["endpoint:two"]
     assert one.prompts and not two.prompts and two.scored and one.closed == two.closed == 1
 
 
@@ -86,8 +80,8 @@ def test_a_server_without_probabilities_is_measured_with_a_counselor_of_its_own(
 
 
 def test_chinese_dialogues_are_cut_into_characters(context: MemoryContext, tmp_path: Path) -> None:
-    dialogue = make_dialogue("我最近总是睡不着，很难受。", "你愿意说说发生了什么吗？", "工作压力太大了。", "听起来你很累。",
-                             language="zh", scenario="sleep", used=("question", "reflection"))
+    texts = ("我最近总是睡不着，很难受。", "你愿意说说发生了什么吗？", "工作压力太大了。", "听起来你很累。")
+    dialogue = make_dialogue(*texts, language="zh", scenario="sleep", used=("question", "reflection"))
     model = ScriptedModel({**SERVER, "can_score": True}, replies=lambda p: "我听到了，你真的很不容易。")
     request = EvaluateRequest(data=(written(tmp_path / "d.jsonl", [dialogue]),), resamples=10)
     result = evaluate.run(request, context, lambda c, r: model)

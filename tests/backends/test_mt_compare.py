@@ -25,8 +25,13 @@ def files(folder: Path, count: int = 3) -> dict:
     made, reference = systems(count)
     for name, lines in {**made, "ref": reference, "src": reference}.items():
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return {"systems": tuple(f"path:{folder}/{name}.txt" for name in made), "references": (f"path:{folder}/ref.txt",),
-            "source": f"path:{folder}/src.txt", "resamples": 100, "trials": 200}
+    return {
+        "systems": tuple(f"path:{folder}/{name}.txt" for name in made),
+        "references": (f"path:{folder}/ref.txt",),
+        "source": f"path:{folder}/src.txt",
+        "resamples": 100,
+        "trials": 200,
+    }
 
 
 def test_practice_is_compared(tmp_path: Path) -> None:
@@ -38,7 +43,10 @@ def test_practice_is_compared(tmp_path: Path) -> None:
     told = json.loads((made.run / "artifacts" / "comparison.json").read_text(encoding="utf-8"))
     assert set(told["metrics"]["chrf"]["buckets"]) == {"length", "source frequency", "domain"}
     assert all(bucket["small"] for bucket in told["metrics"]["chrf"]["buckets"]["domain"])
-    rows = [json.loads(line) for line in (made.run / "artifacts" / "segments.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (made.run / "artifacts" / "segments.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert [r["disagreement"] for r in rows] == sorted((r["disagreement"] for r in rows), reverse=True)
     assert rows[0]["translations"]["plain"] == practice().systems["plain"][rows[0]["index"]]
     assert len({len(lines) for lines in practice().systems.values()}) == 1
@@ -46,7 +54,9 @@ def test_practice_is_compared(tmp_path: Path) -> None:
 
 def test_files_with_two_references_and_human_scores(tmp_path: Path) -> None:
     asked = files(tmp_path)
-    scores = ["SYS SID RAW.SCR Z.SCR N "] + [f"system {k}.{k} {i + 1} {90 - 10 * k + i % 3} {0.5 - k} 2 " for k in range(3) for i in range(40)]
+    scores = ["SYS SID RAW.SCR Z.SCR N "] + [
+        f"system {k}.{k} {i + 1} {90 - 10 * k + i % 3} {0.5 - k} 2 " for k in range(3) for i in range(40)
+    ]
     human = tmp_path / "da.csv"
     human.write_text("\n".join(scores) + "\n", encoding="utf-8")
     with pytest.raises(UserError, match="line 2"):
@@ -63,7 +73,9 @@ def test_files_with_two_references_and_human_scores(tmp_path: Path) -> None:
 
 
 def test_a_wrong_tokeniser_is_a_warning(tmp_path: Path) -> None:
-    result = run(CompareRequest(language="zh", tokenizer="13a", resamples=10, trials=0, metrics=("bleu",)), context(tmp_path))
+    result = run(
+        CompareRequest(language="zh", tokenizer="13a", resamples=10, trials=0, metrics=("bleu",)), context(tmp_path)
+    )
     assert any("Use zh" in text for text in result.warnings) and "tok:13a" in result.signatures["bleu"]
 
 
@@ -76,9 +88,15 @@ def test_unequal_files_are_refused_with_every_reason(tmp_path: Path) -> None:
     assert "has 1 lines" in str(told.value) and "binary" in str(told.value) and "Nothing was changed" in str(told.value)
 
 
-@pytest.mark.parametrize(("fields", "words"), [
-    ({"metrics": ("blue",)}, "metrics has blue"), ({"resamples": 0, "trials": 0}, "both 0"), ({"level": 2.0}, "level"),
-    ({"human_format": "x"}, "human_format")])
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"metrics": ("blue",)}, "metrics has blue"),
+        ({"resamples": 0, "trials": 0}, "both 0"),
+        ({"level": 2.0}, "level"),
+        ({"human_format": "x"}, "human_format"),
+    ],
+)
 def test_a_request_is_checked(fields: dict, words: str) -> None:
     with pytest.raises(UserError, match=words):
         CompareRequest(**fields)

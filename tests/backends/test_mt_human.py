@@ -15,7 +15,7 @@ from backends.common.mt.human_wmt import read_da, read_esa, read_mqm, span, weig
 from backends.common.mt.reproduce import official
 from workbench.contract import UserError
 
-ESA = ("ann,{system},3,{kind},eng,zho,{score},doc#x,False,\"{spans}\",10.0,{end}\n")
+ESA = 'ann,{system},3,{kind},eng,zho,{score},doc#x,False,"{spans}",10.0,{end}\n'
 MQM_HEAD = "system\tdoc\tdoc_id\tseg_id\trater\tsource\ttarget\tcategory\tseverity\n"
 
 
@@ -24,9 +24,15 @@ def esa(system: str = "A", kind: str = "TGT", score: float = 80, spans: str = "[
 
 
 def test_z_values_are_by_annotator_and_never_divide_by_zero() -> None:
-    rows = [Rating("A", 0, 90, "p"), Rating("A", 1, 70, "p"), Rating("B", 0, 5, "q"), Rating("B", 1, 50, "r"), Rating("A", 2, 50, "r")]
+    rows = [
+        Rating("A", 0, 90, "p"),
+        Rating("A", 1, 70, "p"),
+        Rating("B", 0, 5, "q"),
+        Rating("B", 1, 50, "r"),
+        Rating("A", 2, 50, "r"),
+    ]
     z, notes = standardised(rows)
-    assert z == pytest.approx([2 ** -0.5, -(2 ** -0.5), 0, 0, 0])
+    assert z == pytest.approx([2**-0.5, -(2**-0.5), 0, 0, 0])
     assert notes == ["2 annotators have one rating or only equal ones (q, r); their z is 0"]
     assert standardised([]) == ([], []) and standardised(rows[:2])[1] == []
 
@@ -38,22 +44,41 @@ def test_attention_checks_and_tutorials_are_no_system_scores() -> None:
     assert segment_scores(rows) == {"A": {0: 90}}
 
 
-@pytest.mark.parametrize(("category", "severity", "expected"), [
-    ("Accuracy/Mistranslation", "Major", 5), ("Accuracy/Mistranslation", "minor", 1), ("Fluency/Punctuation", "Minor", 0.1),
-    ("Fluency/Punctuation", "Major", 5), ("Non-translation!", "Major", 25), ("Style/Awkward", "Neutral", 0), ("No-error", "No-error", 0)])
+@pytest.mark.parametrize(
+    ("category", "severity", "expected"),
+    [
+        ("Accuracy/Mistranslation", "Major", 5),
+        ("Accuracy/Mistranslation", "minor", 1),
+        ("Fluency/Punctuation", "Minor", 0.1),
+        ("Fluency/Punctuation", "Major", 5),
+        ("Non-translation!", "Major", 25),
+        ("Style/Awkward", "Neutral", 0),
+        ("No-error", "No-error", 0),
+    ],
+)
 def test_mqm_weights(category: str, severity: str, expected: float) -> None:
     assert weight(category, severity) == expected
 
 
 def test_mqm_scores_are_means_over_raters_of_sums_over_errors() -> None:
-    text = MQM_HEAD + "\n".join([
-        "A\td\t1\t1\tr1\tsrc\tthe <v>cat</v> sat\tAccuracy/Mistranslation\tMajor",
-        "A\td\t1\t1\tr1\tsrc\t<v>the</v> cat sat\tFluency/Punctuation\tMinor",
-        "A\td\t1\t1\tr2\tsrc\tthe cat sat down\tNo-error\tNo-error",
-        "B\td\t1\t2\tr1\t<v>src</v>\tx\tAccuracy/Omission\tMinor"]) + "\n"
+    text = (
+        MQM_HEAD
+        + "\n".join(
+            [
+                "A\td\t1\t1\tr1\tsrc\tthe <v>cat</v> sat\tAccuracy/Mistranslation\tMajor",
+                "A\td\t1\t1\tr1\tsrc\t<v>the</v> cat sat\tFluency/Punctuation\tMinor",
+                "A\td\t1\t1\tr2\tsrc\tthe cat sat down\tNo-error\tNo-error",
+                "B\td\t1\t2\tr1\t<v>src</v>\tx\tAccuracy/Omission\tMinor",
+            ]
+        )
+        + "\n"
+    )
     found = read_mqm(text)
     assert [(r.system, r.segment, r.annotator, r.score) for r in found.ratings] == [
-        ("A", 0, "r1", -5.1), ("A", 0, "r2", 0.0), ("B", 1, "r1", -1.0)]
+        ("A", 0, "r1", -5.1),
+        ("A", 0, "r2", 0.0),
+        ("B", 1, "r1", -1.0),
+    ]
     assert found.ratings[0].spans[0] == Span(4, 7, "Major", "Accuracy/Mistranslation")
     assert found.ratings[1].spans == () and found.ratings[2].spans[0].start is None
     assert "1 of 2 targets differ" in found.notes[0], "a rater edited the target"
@@ -62,12 +87,19 @@ def test_mqm_scores_are_means_over_raters_of_sums_over_errors() -> None:
 
 def test_spans_end_inclusively_in_the_files_and_exclusively_here() -> None:
     made = span({"start_i": 8, "end_i": 11, "severity": "minor"})
-    assert "The dog walked"[made.start:made.end] == "walk" and made.severity == "minor"
-    assert span({"start_i": "missing", "end_i": "missing", "severity": None, "error_type": None}) == Span(None, None, "", "")
+    assert "The dog walked"[made.start : made.end] == "walk" and made.severity == "minor"
+    assert span({"start_i": "missing", "end_i": "missing", "severity": None, "error_type": None}) == Span(
+        None, None, "", ""
+    )
 
 
 def test_esa_rows() -> None:
-    text = esa() + esa(kind="BAD", score=5) + esa("ende-tutorial1") + esa(spans='[{"start_i":0,"end_i":1,"severity":"minor"}]', end=10.5)
+    text = (
+        esa()
+        + esa(kind="BAD", score=5)
+        + esa("ende-tutorial1")
+        + esa(spans='[{"start_i":0,"end_i":1,"severity":"minor"}]', end=10.5)
+    )
     found = read_esa(text)
     assert [r.kind for r in found.ratings] == ["target", "bad", "tutorial", "target"]
     assert found.ratings[0].document == "doc" and found.ratings[0].segment == 3 and found.ratings[3].spans[0].end == 2
@@ -75,12 +107,21 @@ def test_esa_rows() -> None:
     assert times(found.targets).usable == 1 and times(found.targets).median == 2.5
 
 
-@pytest.mark.parametrize(("read", "text", "words"), [
-    (read_da, "a b\n", "DA scores begin with SYS SID"), (read_da, "SYS SID RAW.SCR Z.SCR N \nA x 1 2 3\n", "line 2"),
-    (read_da, "", "begins with ''"), (read_esa, "a,b,c\n", "row 1 has 3 columns"),
-    (read_esa, esa() + esa().replace("zho", "jpn"), "eng-jpn, eng-zho"), (read_esa, esa(score="x"), "row 1 cannot be read"),
-    (read_esa, esa(spans="[3"), "row 1 cannot be read"), (read_mqm, "a\tb\n", "an MQM tsv begins with system doc"),
-    (read_mqm, MQM_HEAD + "A\td\n", "line 2 has 2 columns"), (read_mqm, MQM_HEAD + "A\td\t1\t1\tr\ts\tt\tStyle\tHuge\n", "Huge")])
+@pytest.mark.parametrize(
+    ("read", "text", "words"),
+    [
+        (read_da, "a b\n", "DA scores begin with SYS SID"),
+        (read_da, "SYS SID RAW.SCR Z.SCR N \nA x 1 2 3\n", "line 2"),
+        (read_da, "", "begins with ''"),
+        (read_esa, "a,b,c\n", "row 1 has 3 columns"),
+        (read_esa, esa() + esa().replace("zho", "jpn"), "eng-jpn, eng-zho"),
+        (read_esa, esa(score="x"), "row 1 cannot be read"),
+        (read_esa, esa(spans="[3"), "row 1 cannot be read"),
+        (read_mqm, "a\tb\n", "an MQM tsv begins with system doc"),
+        (read_mqm, MQM_HEAD + "A\td\n", "line 2 has 2 columns"),
+        (read_mqm, MQM_HEAD + "A\td\t1\t1\tr\ts\tt\tStyle\tHuge\n", "Huge"),
+    ],
+)
 def test_what_is_no_such_file(read, text: str, words: str) -> None:
     with pytest.raises(UserError) as told:
         read(text)
@@ -94,7 +135,10 @@ def test_pearmut_campaigns_and_answers() -> None:
     campaign = read_pearmut({"info": {"protocol": "ESA"}, "campaign_id": "c", "data": [[[item, check], [tutorial]]]})
     assert campaign.protocol == "ESA" and [i.kind for i in campaign.items] == ["target", "bad", "tutorial"]
     assert campaign.items[0].document == "doc1" and campaign.items[0].targets["B"] == "servus"
-    answer = {"A": {"score": 70, "error_spans": [{"start_i": 0, "end_i": 1, "severity": "minor"}]}, "B": {"score": None}}
+    answer = {
+        "A": {"score": 70, "error_spans": [{"start_i": 0, "end_i": 1, "severity": "minor"}]},
+        "B": {"score": None},
+    }
     entry = {"user_id": "u", "item_i": 0, "item": [item], "annotation": [answer]}
     apart = {**entry, "item_i": "welcome_0"}
     for value in ({"c": [entry, apart]}, [entry, apart]):
@@ -105,10 +149,16 @@ def test_pearmut_campaigns_and_answers() -> None:
     assert read_pearmut([skipped]).ratings.ratings == ()
 
 
-@pytest.mark.parametrize(("read", "value", "words"), [
-    (read_pearmut, {"x": 1}, "no Pearmut campaign"), (read_pearmut, {"data": [[[{"src": "x"}]]]}, "no 'tgt'"),
-    (read_appraise, {"x": 1}, "no Appraise campaign"), (read_appraise, [], "no Appraise campaign"),
-    (read_appraise, [{"items": [{"sourceText": "x"}]}], "lacks targetText")])
+@pytest.mark.parametrize(
+    ("read", "value", "words"),
+    [
+        (read_pearmut, {"x": 1}, "no Pearmut campaign"),
+        (read_pearmut, {"data": [[[{"src": "x"}]]]}, "no 'tgt'"),
+        (read_appraise, {"x": 1}, "no Appraise campaign"),
+        (read_appraise, [], "no Appraise campaign"),
+        (read_appraise, [{"items": [{"sourceText": "x"}]}], "lacks targetText"),
+    ],
+)
 def test_what_is_no_campaign(read, value, words: str) -> None:
     with pytest.raises(UserError, match=words):
         read(value)
@@ -119,12 +169,20 @@ def test_appraise_examples(shared: Path) -> None:
         value = json.loads((shared / "mt" / "appraise_examples" / f"batches_{name}.json").read_text(encoding="utf-8"))
         found = read_appraise(value, name)
         kinds = {item.kind for item in found.items}
-        assert found.protocol == protocol and kinds == {"target", "bad", "tutorial"} and len(found.items) == 200 or len(found.items) > 50
+        assert (
+            (found.protocol == protocol
+            and kinds == {"target", "bad", "tutorial"}
+            and len(found.items) == 200)
+            or len(found.items) > 50
+        )
         assert all(len(item.targets) == 1 for item in found.items)
 
 
 def test_correlations_turn_the_sign_and_need_three_systems() -> None:
-    people = Ratings("DA", tuple(Rating(name, i, score + i, "p") for name, score in (("A", 90), ("B", 70), ("C", 50)) for i in range(2)))
+    people = Ratings(
+        "DA",
+        tuple(Rating(name, i, score + i, "p") for name, score in (("A", 90), ("B", 70), ("C", 50)) for i in range(2)),
+    )
     corpus = {"A": 10.0, "B": 20.0, "C": 30.0, "D": 5.0}
     each = {name: np.array([value, value]) for name, value in corpus.items()}
     found = correlate("ter", corpus, each, people, -1.0, "mean")
@@ -139,7 +197,9 @@ def test_correlations_turn_the_sign_and_need_three_systems() -> None:
 
 
 def test_segment_tau_leaves_out_segments_without_two_ratings() -> None:
-    assert segment_tau({"A": np.array([1.0, 2.0]), "B": np.array([2.0, 1.0])}, {"A": {0: 1, 1: 5}, "B": {0: 2, 1: 5}}, 1.0) == (1, 1.0)
+    assert segment_tau(
+        {"A": np.array([1.0, 2.0]), "B": np.array([2.0, 1.0])}, {"A": {0: 1, 1: 5}, "B": {0: 2, 1: 5}}, 1.0
+    ) == (1, 1.0)
     assert segment_tau({"A": np.array([1.0])}, {"A": {0: 1}}, 1.0) == (0, None)
 
 
@@ -155,7 +215,10 @@ def test_wmt24_esa(shared: Path) -> None:
     assert measured.usable == 2888 and measured.median == pytest.approx(8.8, abs=0.05)
     scores = {row.system: row for row in system_scores(found)}
     assert [round(scores[name].mean, 1) for name in ("GPT-4", "refA", "IKUN-C")] == [90.9, 88.9, 82.0]
-    assert len(scores) == 13 and {min(r.ratings for r in scores.values()), max(r.ratings for r in scores.values())} == {640, 703}
+    assert len(scores) == 13 and {min(r.ratings for r in scores.values()), max(r.ratings for r in scores.values())} == {
+        640,
+        703,
+    }
 
 
 def test_wmt22_da(shared: Path) -> None:
@@ -169,5 +232,7 @@ def test_wmt22_da(shared: Path) -> None:
 
 def test_mqm_ted(shared: Path) -> None:
     found = read_mqm((shared / "mt" / "mqm" / "mqm_ted_ende.tsv").read_text(encoding="utf-8"))
-    assert all(rating.score <= 0 for rating in found.ratings) and sum(len(r.spans) for r in found.ratings) == 1867 + 2164
+    assert (
+        all(rating.score <= 0 for rating in found.ratings) and sum(len(r.spans) for r in found.ratings) == 1867 + 2164
+    )
     assert system_scores(found)[0].mean > -3

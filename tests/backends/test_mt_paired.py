@@ -57,8 +57,12 @@ def test_identical_systems_are_a_tie_where_sacrebleu_finds_them_different() -> N
 
 def test_a_clear_difference_wins_and_a_small_one_does_not() -> None:
     made, reference = systems(2, size=60)
-    far = {"good": reference, "bad": [line[::-1] for line in reference], "near": made["system 0"],
-           "nearer": [*made["system 0"][:-1], reference[-1]]}
+    far = {
+        "good": reference,
+        "bad": [line[::-1] for line in reference],
+        "near": made["system 0"],
+        "nearer": [*made["system 0"][:-1], reference[-1]],
+    }
     found = ours("chrf", far, reference, resamples=200, trials=500)
     assert found.wins["good"] == {"good": 0, "bad": 1, "near": 1, "nearer": 1} and found.wins["bad"]["good"] == -1
     assert found.wins["near"]["nearer"] == 0, "one segment of sixty tells nothing"
@@ -66,7 +70,9 @@ def test_a_clear_difference_wins_and_a_small_one_does_not() -> None:
 
 def test_less_is_better_for_ter() -> None:
     _, reference = systems(1, size=30)
-    found = ours("ter", {"bad": [line[::-1] for line in reference], "good": reference}, reference, resamples=100, trials=200)
+    found = ours(
+        "ter", {"bad": [line[::-1] for line in reference], "good": reference}, reference, resamples=100, trials=200
+    )
     assert found.pairs[0].difference > 0 and found.pairs[0].verdict == "good"
 
 
@@ -87,9 +93,16 @@ def test_bootstrap_resamples_corpus_statistics_and_not_segment_scores() -> None:
     assert abs(draws.mean() - float(metric.score(stats.sum(0)))) < 2.0
 
 
-@pytest.mark.parametrize(("given", "expected"), [
-    ([], []), ([0.04], [0.04]), ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]), ([0.5, 0.6], [1.0, 1.0]),
-    ([0.02, 0.02, 0.02], [0.06, 0.06, 0.06])])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], []),
+        ([0.04], [0.04]),
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
+        ([0.5, 0.6], [1.0, 1.0]),
+        ([0.02, 0.02, 0.02], [0.06, 0.06, 0.06]),
+    ],
+)
 def test_holm(given: list, expected: list) -> None:
     assert holm(given) == pytest.approx(expected)
 
@@ -111,10 +124,14 @@ def test_only_one_of_the_tests() -> None:
     assert random.pairs[0].bootstrap is None and random.estimates[0].low == random.estimates[0].score
 
 
-@pytest.mark.parametrize(("stats", "options", "words"), [
-    ({"a": np.zeros((3, 2)), "b": np.zeros((4, 2))}, {}, "3, 4 segments"),
-    ({"a": np.zeros((0, 2))}, {}, "at least one"),
-    ({"a": np.ones((3, 2))}, {"resamples": 0, "trials": 0}, "both 0")])
+@pytest.mark.parametrize(
+    ("stats", "options", "words"),
+    [
+        ({"a": np.zeros((3, 2)), "b": np.zeros((4, 2))}, {}, "3, 4 segments"),
+        ({"a": np.zeros((0, 2))}, {}, "at least one"),
+        ({"a": np.ones((3, 2))}, {"resamples": 0, "trials": 0}, "both 0"),
+    ],
+)
 def test_what_cannot_be_tested(stats: dict, options: dict, words: str) -> None:
     with pytest.raises(UserError, match=words):
         all_pairs(segment_scorer("x"), stats, **options)

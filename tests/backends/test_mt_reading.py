@@ -14,44 +14,59 @@ def lines(data: bytes, name: str = "a.txt") -> tuple[str, ...]:
     return read_table(name, data).columns["text"]
 
 
-@pytest.mark.parametrize(("data", "expected"), [
-    (b"one\ntwo\n", ("one", "two")), (b"one\ntwo", ("one", "two")), (b"one\n\ntwo\n", ("one", "", "two")),
-    (b"one\n\n", ("one", "")), ("a\u2028b\x0cc\nd\n".encode(), ("a\u2028b\x0cc", "d")),
-    ("é\n中文\n".encode(), ("é", "中文"))])
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"one\ntwo\n", ("one", "two")),
+        (b"one\ntwo", ("one", "two")),
+        (b"one\n\ntwo\n", ("one", "", "two")),
+        (b"one\n\n", ("one", "")),
+        ("a\u2028b\x0cc\nd\n".encode(), ("a\u2028b\x0cc", "d")),
+        ("é\n中文\n".encode(), ("é", "中文")),
+    ],
+)
 def test_only_line_ends_end_a_line(data: bytes, expected: tuple) -> None:
     assert lines(data) == expected
 
 
-@pytest.mark.parametrize(("data", "expected", "words"), [
-    (b"\xef\xbb\xbfone\ntwo\n", ("one", "two"), "byte order mark"),
-    (b"one\r\ntwo\r\n", ("one", "two"), "2 lines end in CR LF"),
-    (b"one\rtwo\r", ("one", "two"), "CR alone"),
-    (b"one\rx\ntwo\n", ("one x", "two"), "CR characters stand inside"),
-    (b"one\n\ntwo\n", ("one", "", "two"), "1 of 3 segments are empty")])
+@pytest.mark.parametrize(
+    ("data", "expected", "words"),
+    [
+        (b"\xef\xbb\xbfone\ntwo\n", ("one", "two"), "byte order mark"),
+        (b"one\r\ntwo\r\n", ("one", "two"), "2 lines end in CR LF"),
+        (b"one\rtwo\r", ("one", "two"), "CR alone"),
+        (b"one\rx\ntwo\n", ("one x", "two"), "CR characters stand inside"),
+        (b"one\n\ntwo\n", ("one", "", "two"), "1 of 3 segments are empty"),
+    ],
+)
 def test_what_is_put_right_is_said(data: bytes, expected: tuple, words: str) -> None:
     table = read_table("a.txt", data)
     assert table.columns["text"] == expected
     assert words in " ".join(note.text for note in table.notes)
 
 
-@pytest.mark.parametrize(("name", "data", "words"), [
-    ("a.txt", b"", "a.txt is empty"),
-    ("a.txt", b"\xef\xbb\xbf\n \n", "is empty"),
-    ("a.txt", b"ok\nab\xffcd\n", "line 2: byte 0xff"),
-    ("a.txt", "one\n".encode("utf-16"), "UTF-16"),
-    ("a.txt", b"ab\0cd", "binary file or UTF-16 (byte 0 at position 2)"),
-    ("a.gz", b"\x1f\x8b\x08rest", "gzip"),
-    ("a.pdf", b"%PDF-1.4", "a PDF"),
-    ("a.xls", b"\xd0\xcf\x11\xe0\xa1", "old Office file"),
-    ("a.png", b"\x89PNG\r\n", "a picture"),
-    ("a.xlsx", b"PK\x03\x04nothing", "no xlsx workbook"),
-    ("a.jsonl", b'{"a": 1}\nnope\n', "line 2 is not valid JSON"),
-    ("a.jsonl", b'{"a": 1}\n\n{"a": 2}\n', "line 2 is empty"),
-    ("a.jsonl", b'{"a": 1}\n[1]\n', "line 2 is list"),
-    ("a.csv", b"src,ref\nx,y,z\n", "row 2 has 3 columns and the first row 2 (src, ref)"),
-    ("a.tsv", b"src\tref\nx\n", "row 2 has 1 columns"),
-    ("a.csv", b"src,ref\n", "nothing below"),
-    ("a.tsv", b"only one line", "nothing below")])
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.txt", b"", "a.txt is empty"),
+        ("a.txt", b"\xef\xbb\xbf\n \n", "is empty"),
+        ("a.txt", b"ok\nab\xffcd\n", "line 2: byte 0xff"),
+        ("a.txt", "one\n".encode("utf-16"), "UTF-16"),
+        ("a.txt", b"ab\0cd", "binary file or UTF-16 (byte 0 at position 2)"),
+        ("a.gz", b"\x1f\x8b\x08rest", "gzip"),
+        ("a.pdf", b"%PDF-1.4", "a PDF"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1", "old Office file"),
+        ("a.png", b"\x89PNG\r\n", "a picture"),
+        ("a.xlsx", b"PK\x03\x04nothing", "no xlsx workbook"),
+        ("a.jsonl", b'{"a": 1}\nnope\n', "line 2 is not valid JSON"),
+        ("a.jsonl", b'{"a": 1}\n\n{"a": 2}\n', "line 2 is empty"),
+        ("a.jsonl", b'{"a": 1}\n[1]\n', "line 2 is list"),
+        ("a.csv", b"src,ref\nx,y,z\n", "row 2 has 3 columns and the first row 2 (src, ref)"),
+        ("a.tsv", b"src\tref\nx\n", "row 2 has 1 columns"),
+        ("a.csv", b"src,ref\n", "nothing below"),
+        ("a.tsv", b"only one line", "nothing below"),
+    ],
+)
 def test_what_cannot_be_read_is_a_clear_sentence(name: str, data: bytes, words: str) -> None:
     with pytest.raises(UserError) as told:
         read_table(name, data)
@@ -71,9 +86,12 @@ def test_a_file_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tables() -> None:
-    csv = 'src,ref,"my, system"\n"a ""quoted"" one",b,c\n"two\nlines",e,f\n'.encode()
-    assert read_table("a.csv", csv).columns == {"src": ('a "quoted" one', "two\nlines"), "ref": ("b", "e"),
-                                                "my, system": ("c", "f")}
+    csv = b'src,ref,"my, system"\n"a ""quoted"" one",b,c\n"two\nlines",e,f\n'
+    assert read_table("a.csv", csv).columns == {
+        "src": ('a "quoted" one', "two\nlines"),
+        "ref": ("b", "e"),
+        "my, system": ("c", "f"),
+    }
     assert read_table("a.csv", b"src;ref\na;b, c\n").columns == {"src": ("a",), "ref": ("b, c",)}
     assert read_table("a.tsv", b'src\tref\n"open\tquote\n').columns == {"src": ('"open',), "ref": ("quote",)}
 
@@ -99,10 +117,20 @@ def test_two_columns_of_one_name_are_both_kept() -> None:
     assert "two columns are named 'A'" in table.notes[0].text
 
 
-@pytest.mark.parametrize(("name", "data", "format"), [
-    ("a.txt", b"x", "txt"), ("noend", b"x", "txt"), ("a.csv", b"x", "csv"), ("a.tsv", b"x", "tsv"),
-    ("a.txt", b'{"a": 1}\n', "jsonl"), ("a.json", b'{"a": 1}', "jsonl"), ("a.txt", b"{x}\n", "txt"),
-    ("a.bin", b"PK\x03\x04", "xlsx"), ("a.jsonl", b"oops", "jsonl")])
+@pytest.mark.parametrize(
+    ("name", "data", "format"),
+    [
+        ("a.txt", b"x", "txt"),
+        ("noend", b"x", "txt"),
+        ("a.csv", b"x", "csv"),
+        ("a.tsv", b"x", "tsv"),
+        ("a.txt", b'{"a": 1}\n', "jsonl"),
+        ("a.json", b'{"a": 1}', "jsonl"),
+        ("a.txt", b"{x}\n", "txt"),
+        ("a.bin", b"PK\x03\x04", "xlsx"),
+        ("a.jsonl", b"oops", "jsonl"),
+    ],
+)
 def test_the_format_is_told(name: str, data: bytes, format: str) -> None:
     assert sniff(name, data) == format
 

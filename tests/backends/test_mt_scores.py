@@ -66,10 +66,22 @@ def test_a_corpus_score_is_not_a_mean_of_segment_scores() -> None:
     assert abs(float(metric.score(stats.sum(0))) - float(sentence(metric, stats).mean())) > 0.1
 
 
-@pytest.mark.parametrize(("language", "chosen", "taken", "warns"), [
-    ("en", "", "13a", False), ("de", "", "13a", False), ("zh", "", "zh", False), ("zh-CN", "", "zh", False),
-    ("zh_Hant", "", "zh", False), ("", "", "13a", False), ("zh", "13a", "13a", True), ("zh", "char", "char", False),
-    ("zh", "none", "none", True), ("en", "char", "char", False), ("ja", "13a", "13a", True)])
+@pytest.mark.parametrize(
+    ("language", "chosen", "taken", "warns"),
+    [
+        ("en", "", "13a", False),
+        ("de", "", "13a", False),
+        ("zh", "", "zh", False),
+        ("zh-CN", "", "zh", False),
+        ("zh_Hant", "", "zh", False),
+        ("", "", "13a", False),
+        ("zh", "13a", "13a", True),
+        ("zh", "char", "char", False),
+        ("zh", "none", "none", True),
+        ("en", "char", "char", False),
+        ("ja", "13a", "13a", True),
+    ],
+)
 def test_the_tokeniser_follows_the_language(language: str, chosen: str, taken: str, warns: bool) -> None:
     found, warning = tokenizer_for(language, chosen)
     assert found == taken and bool(warning) is warns
@@ -93,8 +105,10 @@ def test_japanese_and_korean_are_cut_by_their_own_tokeniser(language: str, text:
     assert float(metric.score(metric.statistics([text]).sum(0))) == pytest.approx(100)
 
 
-@pytest.mark.parametrize(("name", "references", "words"), [
-    ("blue", [["a"]], "metric named 'blue'"), ("bleu", [], "no"), ("chrf", [[]], "needs a reference")])
+@pytest.mark.parametrize(
+    ("name", "references", "words"),
+    [("blue", [["a"]], "metric named 'blue'"), ("bleu", [], "no"), ("chrf", [[]], "needs a reference")],
+)
 def test_what_cannot_be_scored(name: str, references: list, words: str) -> None:
     with pytest.raises(UserError, match=words):
         scorer(name, references)

@@ -19,7 +19,9 @@ def test_segments_come_by_disagreement() -> None:
     rows = by_disagreement({"a": np.array([10.0, 50.0, 30.0]), "b": np.array([10.0, 10.0, 20.0])})
     assert [row.index for row in rows] == [1, 2, 0]
     assert (rows[0].best, rows[0].worst, rows[0].disagreement) == ("a", "b", 20.0)
-    assert by_disagreement({"a": np.array([10.0]), "b": np.array([20.0])}, sign=-1.0)[0].best == "a", "TER: less is better"
+    assert by_disagreement({"a": np.array([10.0]), "b": np.array([20.0])}, sign=-1.0)[0].best == "a", (
+        "TER: less is better"
+    )
     with pytest.raises(UserError, match="no system"):
         by_disagreement({})
 
@@ -63,7 +65,9 @@ def test_labels_lengths_and_rarity() -> None:
     metric, stats = segment_scorer("x"), {"a": mean_statistics([1, 2, 3])}
     found = by_label(["news", "", "news"], metric, stats)
     assert [(bucket.label, bucket.segments, bucket.scores["a"]) for bucket in found] == [
-        ("news", (0, 2), 2.0), ("no label", (1,), 2.0)]
+        ("news", (0, 2), 2.0),
+        ("no label", (1,), 2.0),
+    ]
     assert lengths(["a b", "我们", ""]) == [2, 2, 0]
     assert rarity(["the cat", "the dog the", ""]) == [1, 1, 0]
     assert rarity(["the cat"], {"the": 9, "cat": 4}) == [4]
@@ -73,12 +77,16 @@ def row(reference: str, system: str, chrf: float, identical: int) -> Likeness:
     return Likeness(reference, system, chrf, identical)
 
 
-@pytest.mark.parametrize(("table", "flagged"), [
-    ([row("B", "one", 69, 390), row("B", "two", 58, 185), row("B", "three", 50, 100)], True),
-    ([row("B", "one", 69, 390), row("B", "two", 65, 185)], False),
-    ([row("B", "one", 69, 20), row("B", "two", 58, 5)], False),
-    ([row("B", "one", 69, 390), row("B", "two", 58, 300)], False),
-    ([row("B", "one", 99, 900)], False)])
+@pytest.mark.parametrize(
+    ("table", "flagged"),
+    [
+        ([row("B", "one", 69, 390), row("B", "two", 58, 185), row("B", "three", 50, 100)], True),
+        ([row("B", "one", 69, 390), row("B", "two", 65, 185)], False),
+        ([row("B", "one", 69, 20), row("B", "two", 58, 5)], False),
+        ([row("B", "one", 69, 390), row("B", "two", 58, 300)], False),
+        ([row("B", "one", 99, 900)], False),
+    ],
+)
 def test_a_reference_is_flagged_only_when_far_out_on_both(table: list, flagged: bool) -> None:
     found = flags(table, 2037)
     assert bool(found) is flagged
@@ -94,7 +102,10 @@ def test_likeness_counts_same_words_and_not_empty_lines() -> None:
 def test_reference_b_of_wmt22_was_made_from_online_b(shared: Path) -> None:
     folder = shared / "mt" / "wmt22" / "en-zh"
     part = slice(0, None, 3)
-    made = {name: wmt(folder / f"generaltest2022.en-zh.hyp.{name}.zh")[part] for name in ("Online-B", "HuaweiTSC", "LanguageX")}
+    made = {
+        name: wmt(folder / f"generaltest2022.en-zh.hyp.{name}.zh")[part]
+        for name in ("Online-B", "HuaweiTSC", "LanguageX")
+    }
     references = {name: wmt(folder / f"generaltest2022.en-zh.ref.{name}.zh")[part] for name in "AB"}
     found = flags(likeness(made, references), 679)
     assert [(flag.reference, flag.system) for flag in found] == [("B", "Online-B")]

@@ -16,8 +16,12 @@ def txt(lines: list[str]) -> bytes:
 
 def test_three_systems_two_references_and_a_source() -> None:
     made, reference = systems(3, size=10)
-    uploads = [*(Upload(f"{name}.txt", txt(lines), "system") for name, lines in made.items()),
-               Upload("ref.a.txt", txt(reference)), Upload("reference b.txt", txt(reference)), Upload("source.txt", txt(reference))]
+    uploads = [
+        *(Upload(f"{name}.txt", txt(lines), "system") for name, lines in made.items()),
+        Upload("ref.a.txt", txt(reference)),
+        Upload("reference b.txt", txt(reference)),
+        Upload("source.txt", txt(reference)),
+    ]
     found = gather(uploads)
     assert not found.problems and found.comparison is not None
     assert list(found.comparison.systems) == list(made) and len(found.comparison.references) == 2
@@ -25,13 +29,28 @@ def test_three_systems_two_references_and_a_source() -> None:
     assert len(found.preview) == 5 and found.preview[0]["system: system 0"] == made["system 0"][0]
 
 
-@pytest.mark.parametrize("upload", [
-    Upload("all.tsv", b"src\tref\tA\tB\tdomain\nx\ty\ty\tz\tnews\nx2\ty2\ty2\tz2\tlaw\n"),
-    Upload("all.csv", b"src,ref,A,B,domain\nx,y,y,z,news\nx2,y2,y2,z2,law\n"),
-    Upload("all.jsonl", jsonl([{"src": f"x{i}", "ref": f"y{i}", "A": "y", "B": "z", "domain": d}
-                               for i, d in enumerate(("news", "law"))])),
-    Upload("all.xlsx", workbook([["src", "ref", "A", "B", "domain"], ["x", "y", "y", "z", "news"],
-                                 ["x2", "y2", "y2", "z2", "law"]]))])
+@pytest.mark.parametrize(
+    "upload",
+    [
+        Upload("all.tsv", b"src\tref\tA\tB\tdomain\nx\ty\ty\tz\tnews\nx2\ty2\ty2\tz2\tlaw\n"),
+        Upload("all.csv", b"src,ref,A,B,domain\nx,y,y,z,news\nx2,y2,y2,z2,law\n"),
+        Upload(
+            "all.jsonl",
+            jsonl(
+                [
+                    {"src": f"x{i}", "ref": f"y{i}", "A": "y", "B": "z", "domain": d}
+                    for i, d in enumerate(("news", "law"))
+                ]
+            ),
+        ),
+        Upload(
+            "all.xlsx",
+            workbook(
+                [["src", "ref", "A", "B", "domain"], ["x", "y", "y", "z", "news"], ["x2", "y2", "y2", "z2", "law"]]
+            ),
+        ),
+    ],
+)
 def test_a_table_holds_everything(upload: Upload) -> None:
     made = gather([upload]).comparison
     assert made is not None and list(made.systems) == ["A", "B"] and list(made.references) == ["ref"]
@@ -41,17 +60,29 @@ def test_a_table_holds_everything(upload: Upload) -> None:
 def test_columns_can_be_given_other_roles() -> None:
     upload = Upload("all.tsv", b"x\ty\tz\n1\t2\t3\n", columns={"x": "source", "y": "reference", "z": "system"})
     made = gather([upload]).comparison
-    assert made is not None and made.source == ("1",) and made.references == {"y": ("2",)} and made.systems == {"z": ("3",)}
+    assert (
+        made is not None
+        and made.source == ("1",)
+        and made.references == {"y": ("2",)}
+        and made.systems == {"z": ("3",)}
+    )
 
 
 def test_unequal_lines_say_how_many_and_where() -> None:
     made, reference = systems(1, size=40)
     short = [*made["system 0"][:25], *made["system 0"][26:]]
-    found = gather([Upload("ref.txt", txt(reference)), Upload("B.txt", txt(reference), "system"),
-                    Upload("A.txt", txt(short), "system")])
+    found = gather(
+        [
+            Upload("ref.txt", txt(reference)),
+            Upload("B.txt", txt(reference), "system"),
+            Upload("A.txt", txt(short), "system"),
+        ]
+    )
     assert found.comparison is None
-    assert found.problems == ("A (A.txt) has 39 lines and ref (ref.txt) 40: 1 too few. The lines seem to shift at line 26; "
-                              "look there. Every file must have one line for each segment.",)
+    assert found.problems == (
+        "A (A.txt) has 39 lines and ref (ref.txt) 40: 1 too few. The lines seem to shift at line 26; "
+        "look there. Every file must have one line for each segment.",
+    )
     assert len(found.columns) == 3 and found.preview, "what was read is still there"
 
 
@@ -72,7 +103,13 @@ def test_a_bad_file_does_not_lose_the_good_ones() -> None:
 
 
 def test_two_systems_of_one_name_are_both_kept() -> None:
-    found = gather([Upload("A.txt", b"one\n", "system"), Upload("A.txt", b"two\n", "system"), Upload("A (2).txt", b"x\n", "system")])
+    found = gather(
+        [
+            Upload("A.txt", b"one\n", "system"),
+            Upload("A.txt", b"two\n", "system"),
+            Upload("A (2).txt", b"x\n", "system"),
+        ]
+    )
     assert found.comparison is not None
     assert found.comparison.systems == {"A": ("one",), "A (3)": ("two",), "A (2)": ("x",)}
     assert "two systems are named 'A'" in found.notes[0].text
@@ -85,27 +122,52 @@ def test_empty_hypotheses() -> None:
     assert every.comparison is None and "Every segment of A" in every.problems[0]
 
 
-@pytest.mark.parametrize(("uploads", "words"), [
-    ([], "There is no system"),
-    ([Upload("ref.txt", b"a\n")], "There is no system"),
-    ([Upload("A.txt", b"a\n", "system"), Upload("x.txt", b"a\n", "source"), Upload("y.txt", b"a\n", "source")],
-     "2 columns are marked as source (x, y)")])
+@pytest.mark.parametrize(
+    ("uploads", "words"),
+    [
+        ([], "There is no system"),
+        ([Upload("ref.txt", b"a\n")], "There is no system"),
+        (
+            [Upload("A.txt", b"a\n", "system"), Upload("x.txt", b"a\n", "source"), Upload("y.txt", b"a\n", "source")],
+            "2 columns are marked as source (x, y)",
+        ),
+    ],
+)
 def test_problems_are_sentences(uploads: list, words: str) -> None:
     assert any(words in problem for problem in gather(uploads).problems)
 
 
-@pytest.mark.parametrize(("name", "expected"), [
-    ("generaltest2022.zh-en.hyp.Online-A.en", "Online-A"), ("generaltest2022.zh-en.ref.B.en", "ref B"),
-    ("generaltest2022.zh-en.src.zh", "src"), ("system-outputs.GPT-4.txt", "GPT-4"), ("references.en-zh.refA.txt", "ref A"),
-    ("sources.en-zh.txt", "sources en-zh"),
-    ("my system.txt", "my system"), ("v1.2.de", "v1.2"), (".txt", ".txt")])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("generaltest2022.zh-en.hyp.Online-A.en", "Online-A"),
+        ("generaltest2022.zh-en.ref.B.en", "ref B"),
+        ("generaltest2022.zh-en.src.zh", "src"),
+        ("system-outputs.GPT-4.txt", "GPT-4"),
+        ("references.en-zh.refA.txt", "ref A"),
+        ("sources.en-zh.txt", "sources en-zh"),
+        ("my system.txt", "my system"),
+        ("v1.2.de", "v1.2"),
+        (".txt", ".txt"),
+    ],
+)
 def test_names_of_files(name: str, expected: str) -> None:
     assert stem(name) == expected
 
 
-@pytest.mark.parametrize(("label", "role"), [("src", "source"), ("Source text", "source"), ("ref", "reference"), ("refA", "reference"),
-                                             ("Domain", "domain"), ("id", "ignore"), ("GPT-4", "system"),
-                                             ("resource", "system")])
+@pytest.mark.parametrize(
+    ("label", "role"),
+    [
+        ("src", "source"),
+        ("Source text", "source"),
+        ("ref", "reference"),
+        ("refA", "reference"),
+        ("Domain", "domain"),
+        ("id", "ignore"),
+        ("GPT-4", "system"),
+        ("resource", "system"),
+    ],
+)
 def test_roles_are_guessed(label: str, role: str) -> None:
     assert guess(label) == role
 
@@ -113,7 +175,12 @@ def test_roles_are_guessed(label: str, role: str) -> None:
 def test_wmt22_as_it_lies_there(shared: Path) -> None:
     folder = shared / "mt" / "wmt22" / "zh-en"
     names = ("hyp.Online-W.en", "hyp.NiuTrans.en", "ref.A.en", "ref.B.en", "src.zh")
-    found = gather([Upload(f"generaltest2022.zh-en.{n}", (folder / f"generaltest2022.zh-en.{n}").read_bytes()) for n in names])
+    found = gather(
+        [Upload(f"generaltest2022.zh-en.{n}", (folder / f"generaltest2022.zh-en.{n}").read_bytes()) for n in names]
+    )
     assert found.comparison is not None and found.comparison.size == 1875
-    assert list(found.comparison.systems) == ["Online-W", "NiuTrans"] and list(found.comparison.references) == ["ref A", "ref B"]
+    assert list(found.comparison.systems) == ["Online-W", "NiuTrans"] and list(found.comparison.references) == [
+        "ref A",
+        "ref B",
+    ]
     assert found.notes[0].line == 1479, "Online-W has one empty line"

@@ -66,6 +66,13 @@ def test_one_failed_rule_rejects_and_is_the_reason(rule: str, made, options: dic
     assert report.reason == f"{rule}: {report.failed[0].reason}"
 
 
+def test_a_dialogue_need_not_help_where_that_is_not_asked_for() -> None:
+    made = dialogue([*GOOD_EN[:6], (*GOOD_EN[6][:3], 4)])
+    report = judge(made, Limits(outcome=False))
+    assert report.status == "accepted"
+    assert [v.reason for v in report.unchecked if v.rule == "outcome"] == ["not checked: not asked for"]
+
+
 def test_every_reason_of_a_rejection_is_told() -> None:
     made = with_turn(with_turn(dialogue(), 5, GOOD_EN[1][1]), 3, "ok")
     assert judge(made).reason == ("format: a length outside the limits (turn 4); "

@@ -56,7 +56,9 @@ def test_a_sentence_is_translated_word_by_word_with_the_verb_second() -> None:
         for place, need in enumerate(one.needed[:-1]):
             assert target[place] == source[need - 1] + LANGUAGE.shift
         verb = max(range(len(target) - 1), key=lambda i: target[i])
-        assert one.needed[verb] == (len(source) - 1 if one.sov else verb + 2), "the verb needs the end only when it is last"
+        assert one.needed[verb] == (len(source) - 1 if one.sov else verb + 2), (
+            "the verb needs the end only when it is last"
+        )
         assert len(source) <= LANGUAGE.longest
     assert 70 < seen[True] < 130
 
@@ -82,7 +84,7 @@ def reference(path: Path, data: bytes) -> str:
 
 def test_parallel_files(tmp_path: Path) -> None:
     context = MemoryContext(tmp_path / "run")
-    de = reference(tmp_path / "a.de", "eins\nzwei\n".encode())
+    de = reference(tmp_path / "a.de", b"eins\nzwei\n")
     en = reference(tmp_path / "a.en.gz", gzip.compress(b"one\r\ntwo\r\n"))
     table = reference(tmp_path / "t.txt", "Hi.\t嗨。\nRun.\t跑。\n".encode())
     rows = reference(tmp_path / "r.jsonl", b'{"ref": "three", "src": "drei"}\n')
@@ -95,9 +97,15 @@ def test_parallel_files(tmp_path: Path) -> None:
     assert len(synthetic(LANGUAGE, 7, 0, context).source) == 7
 
 
-@pytest.mark.parametrize(("source", "target", "words"), [
-    (b"a\nb\n", b"a\n", "a.de has 2 lines and a.en 1"), (b"a\n", None, "has the column text only"),
-    (b"\x1f\x8b\x00broken", b"a\n", "damaged gzip"), (b"", b"a\n", "is empty")])
+@pytest.mark.parametrize(
+    ("source", "target", "words"),
+    [
+        (b"a\nb\n", b"a\n", "a.de has 2 lines and a.en 1"),
+        (b"a\n", None, "has the column text only"),
+        (b"\x1f\x8b\x00broken", b"a\n", "damaged gzip"),
+        (b"", b"a\n", "is empty"),
+    ],
+)
 def test_files_that_do_not_fit(tmp_path: Path, source: bytes, target: bytes | None, words: str) -> None:
     one = reference(tmp_path / "a.de", source)
     two = (reference(tmp_path / "a.en", target),) if target is not None else ()
@@ -110,5 +118,35 @@ def test_tatoeba_and_multi30k_as_they_lie_there(shared: Path, tmp_path: Path) ->
     folder = shared / "mt"
     made = read_parallel((f"path:{folder}/tatoeba/cmn.txt",), (), True, context)
     assert len(made.source) == 20_133 and made.source[0] == "嗨。" and made.target[0] == "Hi."
-    small = read_parallel((f"path:{folder}/multi30k/val.de.gz",), (f"path:{folder}/multi30k/val.en.gz",), False, context)
+    small = read_parallel(
+        (f"path:{folder}/multi30k/val.de.gz",), (f"path:{folder}/multi30k/val.en.gz",), False, context
+    )
     assert len(small.source) == len(small.target) == 1014
+
+
+def test_marians_two_vocabularies(tmp_path: Path) -> None:
+    import io
+    import json
+
+    import sentencepiece
+
+    from backends.sm2.vocabulary import Marian
+
+    pieces: dict[str, int] = {"</s>": 0, "<unk>": 1}
+    for side, lines in (("source", TEXT[0::4]), ("target", TEXT[1::4])):
+        out = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines), model_writer=out, vocab_size=30, hard_vocab_limit=False, minloglevel=2
+        )
+        (tmp_path / f"{side}.spm").write_bytes(out.getvalue())
+        model = sentencepiece.SentencePieceProcessor(model_proto=out.getvalue())
+        for i in range(model.get_piece_size()):
+            pieces.setdefault(model.id_to_piece(i), len(pieces))
+    pieces["<pad>"] = len(pieces)
+    (tmp_path / "vocab.json").write_text(json.dumps(pieces), encoding="utf-8")
+    (tmp_path / "tokenizer_config.json").write_text('{"source_lang": "de", "target_lang": "en"}', encoding="utf-8")
+    made = open_vocabulary(tmp_path)
+    assert isinstance(made, Marian)
+    ids = made.encode(TEXT[1], target=True)
+    assert ids[-1] == 0 and made.decode(ids) == TEXT[1] and made.begun(ids)[-1] == 6
+    assert made.encode(TEXT[0]) != made.encode(TEXT[0], target=True), "each side has its own pieces"

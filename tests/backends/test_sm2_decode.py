@@ -13,9 +13,17 @@ from backends.sm2.states import Session
 from tests.backends.sm2_cases import small, some
 from workbench.contract import Cancelled, UserError
 
-POLICIES = [Policy("sm2", threshold=0.3), Policy("sm2", threshold=0.5), Policy("sm2", threshold=0.8, min_read=1),
-            Policy("sm2", threshold=0.6, forbid_early_end=True), Policy("sm2", threshold=1.0), Policy("wait-k", k=1),
-            Policy("wait-k", k=4, forbid_early_end=True), Policy("full"), Policy("sm2", threshold=0.5, ratio=0.3, extra=2)]
+POLICIES = [
+    Policy("sm2", threshold=0.3),
+    Policy("sm2", threshold=0.5),
+    Policy("sm2", threshold=0.8, min_read=1),
+    Policy("sm2", threshold=0.6, forbid_early_end=True),
+    Policy("sm2", threshold=1.0),
+    Policy("wait-k", k=1),
+    Policy("wait-k", k=4, forbid_early_end=True),
+    Policy("full"),
+    Policy("sm2", threshold=0.5, ratio=0.3, extra=2),
+]
 
 
 def sources(count: int = 7) -> list[tuple[int, ...]]:
@@ -23,7 +31,10 @@ def sources(count: int = 7) -> list[tuple[int, ...]]:
 
 
 def same(one: Trace, two: Trace) -> bool:
-    close = all((a is None) == (b is None) and (a is None or abs(a - b) < 1e-4) for a, b in zip(one.confidence, two.confidence, strict=True))
+    close = all(
+        (a is None) == (b is None) and (a is None or abs(a - b) < 1e-4)
+        for a, b in zip(one.confidence, two.confidence, strict=True)
+    )
     return close and dataclasses.replace(one, confidence=()) == dataclasses.replace(two, confidence=())
 
 
@@ -45,7 +56,9 @@ def test_multipath_keeps_the_states_it_wrote_with(k: int) -> None:
         assert same(one, translate_plainly(model, source, policy))
     again = translate(model, sources(), Policy("wait-k", k=k))
     if k == 20:
-        assert [t.tokens for t in again] == [t.tokens for t in translate(model, sources(), policy)], "k beyond J: the same"
+        assert [t.tokens for t in again] == [t.tokens for t in translate(model, sources(), policy)], (
+            "k beyond J: the same"
+        )
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda p: p.label)
@@ -54,11 +67,15 @@ def test_the_log_replays(policy: Policy) -> None:
     model = small()
     for trace, source in zip(translate(model, sources(), policy), sources(), strict=True):
         assert replayed(trace.actions) == list(trace.delays) and len(trace.confidence) == len(trace.actions)
-        assert all(b >= a for a, b in zip(trace.delays, trace.delays[1:], strict=False)) and max(trace.delays) <= len(source)
+        assert all(b >= a for a, b in zip(trace.delays, trace.delays[1:], strict=False)) and max(trace.delays) <= len(
+            source
+        )
         for place, (token, read) in enumerate(zip(trace.tokens, trace.delays, strict=True)):
             prefix = torch.tensor([source[:read]])
             there = torch.ones_like(prefix, dtype=torch.bool)
-            logits = model.decode(torch.tensor([[1, *trace.tokens[:place]]]), model.encode(prefix, there), there).logits[0, -1]
+            logits = model.decode(
+                torch.tensor([[1, *trace.tokens[:place]]]), model.encode(prefix, there), there
+            ).logits[0, -1]
             if policy.forbid_early_end and read < len(source):
                 logits[2] = -torch.inf
             assert int(logits.argmax()) == token
@@ -69,7 +86,7 @@ def test_what_was_not_read_does_not_matter() -> None:
     model, policy, source = small(), Policy("wait-k", k=1, ratio=0.1, extra=2), sources(1)[0]
     one = translate(model, [source], policy)[0]
     assert max(one.delays) < len(source) - 1
-    changed = (*source[:max(one.delays)], *[9] * (len(source) - max(one.delays)))
+    changed = (*source[: max(one.delays)], *[9] * (len(source) - max(one.delays)))
     assert translate(model, [changed], policy)[0] == one
 
 
@@ -96,14 +113,30 @@ def test_early_ends_can_be_forbidden() -> None:
     model = small()
     with torch.no_grad():
         model.embedding.weight[2] *= 40  # the end token is often the likeliest
-    free = [t for s in range(4) for t in translate(model, [one.pair.source for one in some(20, s)], Policy("wait-k", k=1))]
+    free = [
+        t for s in range(4) for t in translate(model, [one.pair.source for one in some(20, s)], Policy("wait-k", k=1))
+    ]
     early = [t for t in free if t.tokens[-1] == 2 and t.delays[-1] < t.size]
-    held = [t for s in range(4) for t in translate(model, [one.pair.source for one in some(20, s)], Policy("wait-k", k=1, forbid_early_end=True))]
+    held = [
+        t
+        for s in range(4)
+        for t in translate(
+            model, [one.pair.source for one in some(20, s)], Policy("wait-k", k=1, forbid_early_end=True)
+        )
+    ]
     assert early and not any(t.tokens[-1] == 2 and t.delays[-1] < t.size for t in held)
 
 
-@pytest.mark.parametrize(("fields", "words"), [({"threshold": 0.0}, "threshold is 0.0"), ({"threshold": 1.1}, "threshold"), ({"k": 0}, "k is 0"),
-                                               ({"min_read": 0}, "min_read 0"), ({"kind": "beam"}, "kind is 'beam'")])
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"threshold": 0.0}, "threshold is 0.0"),
+        ({"threshold": 1.1}, "threshold"),
+        ({"k": 0}, "k is 0"),
+        ({"min_read": 0}, "min_read 0"),
+        ({"kind": "beam"}, "kind is 'beam'"),
+    ],
+)
 def test_policies_are_checked(fields: dict, words: str) -> None:
     with pytest.raises(UserError, match=words):
         Policy(**fields)
@@ -156,7 +189,11 @@ def test_the_sweep_lists_every_translation() -> None:
     for one in ranges:
         for threshold in (one.low + (one.high - one.low) * share for share in (0.01, 0.5, 1.0)):
             found = session.trace(Policy("sm2", threshold=max(1e-6, threshold)))
-            assert found.tokens == one.trace.tokens and found.actions == one.trace.actions, (threshold, one.low, one.high)
+            assert found.tokens == one.trace.tokens and found.actions == one.trace.actions, (
+                threshold,
+                one.low,
+                one.high,
+            )
 
 
 def test_a_grid_has_the_confidence_of_every_state() -> None:

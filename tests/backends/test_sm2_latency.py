@@ -40,12 +40,16 @@ def test_the_full_sentence_lags_by_its_length() -> None:
     assert found.dal == pytest.approx(7)
 
 
-@pytest.mark.parametrize(("delays", "source", "target", "al", "ap", "dal", "cw"), [
-    ([1, 2, 3, 4], 4, 4, 1.0, 10 / 16, 1.0, 1.0),
-    ([2, 2, 4, 4], 4, 4, (2 + 1 + 2) / 3, 12 / 16, (2 + 2 + 2 + 2) / 4, 2.0),
-    ([3, 3], 3, 2, 3.0, 1.0, 3.0, 3.0),
-    ([2, 4, 4], 4, 3, (2 + 4 - 4 / 3) / 2, 10 / 12, (2 + (4 - 4 / 3) + (16 / 3 - 8 / 3)) / 3, 2.0),
-    ([1], 5, 1, 1.0, 0.2, 1.0, 1.0)])
+@pytest.mark.parametrize(
+    ("delays", "source", "target", "al", "ap", "dal", "cw"),
+    [
+        ([1, 2, 3, 4], 4, 4, 1.0, 10 / 16, 1.0, 1.0),
+        ([2, 2, 4, 4], 4, 4, (2 + 1 + 2) / 3, 12 / 16, (2 + 2 + 2 + 2) / 4, 2.0),
+        ([3, 3], 3, 2, 3.0, 1.0, 3.0, 3.0),
+        ([2, 4, 4], 4, 3, (2 + 4 - 4 / 3) / 2, 10 / 12, (2 + (4 - 4 / 3) + (16 / 3 - 8 / 3)) / 3, 2.0),
+        ([1], 5, 1, 1.0, 0.2, 1.0, 1.0),
+    ],
+)
 def test_by_hand(delays: list, source: int, target: int, al: float, ap: float, dal: float, cw: float) -> None:
     assert average_lagging(delays, source, target) == pytest.approx(al)
     assert average_proportion(delays, source) == pytest.approx(ap)
@@ -76,9 +80,17 @@ def test_odd_sentences() -> None:
     assert math.isnan(consecutive_wait([0, 0]))
 
 
-@pytest.mark.parametrize(("pieces", "expected"), [
-    (["▁Hel", "lo", "▁world", "</s>"], [1, 1, 2, 2]), (["▁我们", "去", "北京", "。", "</s>"], [2, 3, 5, 6, 6]),
-    (["▁用", "Py", "thon", "▁写"], [1, 2, 2, 3]), (["lo", "▁", "x"], [1, 1, 2]), (["<s>", "▁a"], [0, 1]), ([], [])])
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        (["▁Hel", "lo", "▁world", "</s>"], [1, 1, 2, 2]),
+        (["▁我们", "去", "北京", "。", "</s>"], [2, 3, 5, 6, 6]),
+        (["▁用", "Py", "thon", "▁写"], [1, 2, 2, 3]),
+        (["lo", "▁", "x"], [1, 1, 2]),
+        (["<s>", "▁a"], [0, 1]),
+        ([], []),
+    ],
+)
 def test_words_begun(pieces: list, expected: list) -> None:
     assert begun_of(pieces) == expected
 
@@ -147,8 +159,12 @@ def test_logs_are_read_back_and_tampering_shows() -> None:
     assert read_line(line, "line 1")["prediction"] == log().prediction
     changed = json.loads(line)
     changed["token_delays"][0] = 1
-    for text, words in ((json.dumps(changed), "do not lead"), ("{", "not valid JSON"), ("{}", "lacks index"),
-                        (json.dumps({**json.loads(line), "delays": ["x"]}), "must be numbers")):
+    for text, words in (
+        (json.dumps(changed), "do not lead"),
+        ("{", "not valid JSON"),
+        ("{}", "lacks index"),
+        (json.dumps({**json.loads(line), "delays": ["x"]}), "must be numbers"),
+    ):
         with pytest.raises(UserError, match=words):
             read_line(text, "line 1")
     assert read_line('{"index": 0, "prediction": "a", "delays": [1], "source_length": 2}', "x")["delays"] == [1]

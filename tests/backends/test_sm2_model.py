@@ -36,7 +36,9 @@ def test_the_leak_test_would_find_a_leak() -> None:
     changed = batch.source.clone()
     changed[:, 3:] = torch.where(batch.there[:, 3:], torch.full_like(changed[:, 3:], 7), changed[:, 3:])
     there = batch.there & (torch.arange(batch.there.shape[1]) < 3)
-    one, two = (model.decode(batch.inputs, model.encode(ids, batch.there), there).confidence for ids in (batch.source, changed))
+    one, two = (
+        model.decode(batch.inputs, model.encode(ids, batch.there), there).confidence for ids in (batch.source, changed)
+    )
     assert not torch.equal(one, two)
 
 
@@ -60,7 +62,9 @@ def test_later_target_tokens_do_not_change_earlier_states() -> None:
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_padding_changes_nothing(norm: str) -> None:
     model = small(norm=norm)
-    one, two = (model.decode(b.inputs, model.encode(b.source, b.there), b.there) for b in (batch_of(), batch_of(wider=7)))
+    one, two = (
+        model.decode(b.inputs, model.encode(b.source, b.there), b.there) for b in (batch_of(), batch_of(wider=7))
+    )
     wanted = batch_of().wanted
     size = wanted.shape[1]
     assert torch.allclose(one.logits[wanted], two.logits[:, :size][wanted], atol=1e-5)
@@ -74,8 +78,13 @@ def test_states_added_one_by_one_are_the_states_from_scratch(norm: str) -> None:
     encoded = model.encode(batch.source, batch.there)
     whole = model.decode(batch.inputs, encoded, batch.there)
     first = 3
-    _, cache = model.prefill(batch.inputs[:, :first], encoded, batch.there)
-    room = [tuple(torch.cat([t, torch.zeros(4, 2, batch.inputs.shape[1] - first, 8)], 2) for t in pair) for pair in cache.own]
+    at = torch.tensor([first - 1, 0, 1, first - 1])
+    states, cache = model.prefill(batch.inputs[:, :first], encoded, batch.there, at)
+    assert torch.allclose(states.logits[:, 0], whole.logits[torch.arange(4), at], atol=1e-5)
+    room = [
+        tuple(torch.cat([t, torch.zeros(4, 2, batch.inputs.shape[1] - first, 8)], 2) for t in pair)
+        for pair in cache.own
+    ]
     cache = Cache(room, cache.cross, cache.source)
     place = torch.tensor([first] * 4)
     for turn in range(3):
@@ -99,10 +108,17 @@ def test_every_target_position_may_have_its_own_prefix() -> None:
     encoded = model.encode(batch.source, batch.there)
     size = batch.inputs.shape[1]
     same = batch.there[:, None].expand(-1, size, -1)
-    assert torch.allclose(model.decode(batch.inputs, encoded, same).logits, model.decode(batch.inputs, encoded, batch.there).logits, atol=1e-6)
+    assert torch.allclose(
+        model.decode(batch.inputs, encoded, same).logits,
+        model.decode(batch.inputs, encoded, batch.there).logits,
+        atol=1e-6,
+    )
 
 
-@pytest.mark.parametrize(("fields", "words"), [({"width": 15}, "width is 15"), ({"heads": 3}, "heads 3"), ({"encoder_layers": 0}, "at least 1")])
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"width": 15}, "width is 15"), ({"heads": 3}, "heads 3"), ({"encoder_layers": 0}, "at least 1")],
+)
 def test_shapes_are_checked(fields: dict, words: str) -> None:
     with pytest.raises(UserError, match=words):
         Shape(**{"vocabulary": 10, "width": 16, "heads": 2, **fields})
@@ -116,10 +132,27 @@ def test_a_sentence_that_is_too_long_is_refused() -> None:
 def marian_config(**fields):
     from transformers import MarianConfig
 
-    return MarianConfig(**{"vocab_size": 61, "d_model": 16, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2,
-                           "decoder_attention_heads": 2, "encoder_ffn_dim": 24, "decoder_ffn_dim": 24, "max_position_embeddings": 32,
-                           "pad_token_id": 60, "decoder_start_token_id": 60, "eos_token_id": 0, "forced_eos_token_id": 0,
-                           "scale_embedding": True, "activation_function": "swish", "dropout": 0.0, **fields})
+    return MarianConfig(
+        **{
+            "vocab_size": 61,
+            "d_model": 16,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "encoder_attention_heads": 2,
+            "decoder_attention_heads": 2,
+            "encoder_ffn_dim": 24,
+            "decoder_ffn_dim": 24,
+            "max_position_embeddings": 32,
+            "pad_token_id": 60,
+            "decoder_start_token_id": 60,
+            "eos_token_id": 0,
+            "forced_eos_token_id": 0,
+            "scale_embedding": True,
+            "activation_function": "swish",
+            "dropout": 0.0,
+            **fields,
+        }
+    )
 
 
 def test_a_marian_checkpoint_gives_marians_own_logits(tmp_path: Path) -> None:
@@ -151,8 +184,14 @@ def test_positions_are_marians() -> None:
     assert torch.allclose(sinusoids(20, 16), weight.detach().reshape(20, 16), atol=1e-5)
 
 
-@pytest.mark.parametrize(("fields", "words"), [({"scale_embedding": False}, "scale_embedding False"), ({"decoder_ffn_dim": 48}, "different sizes"),
-                                               ({"activation_function": "tanh"}, "activation_function tanh")])
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"scale_embedding": False}, "scale_embedding False"),
+        ({"decoder_ffn_dim": 48}, "different sizes"),
+        ({"activation_function": "tanh"}, "activation_function tanh"),
+    ],
+)
 def test_another_kind_of_marian_is_refused(fields: dict, words: str) -> None:
     with pytest.raises(UserError, match=words):
         shape_of(marian_config(**fields).to_dict())
@@ -162,16 +201,22 @@ def test_a_model_folder_opens_as_it_was_saved(tmp_path: Path) -> None:
     model = small()
     opened = open_translator(folder_of(tmp_path / "m", model))
     batch = batch_of()
-    one, two = (m.decode(batch.inputs, m.encode(batch.source, batch.there), batch.there).logits for m in (model, opened.model))
+    one, two = (
+        m.decode(batch.inputs, m.encode(batch.source, batch.there), batch.there).logits for m in (model, opened.model)
+    )
     assert torch.equal(one, two) and opened.ready and opened.title == "a small model"
     assert not open_translator(folder_of(tmp_path / "o", model, "offline")).ready
 
 
-@pytest.mark.parametrize(("spoil", "error", "words"), [
-    (lambda p: (p / "config.json").unlink(), MissingResource, "holds no model"),
-    (lambda p: (p / "config.json").write_text("{"), UserError, "not valid JSON"),
-    (lambda p: (p / "config.json").write_text('{"model_type": "llama"}'), UserError, "type 'llama'"),
-    (lambda p: (p / "words.txt").unlink(), MissingResource, "no vocabulary")])
+@pytest.mark.parametrize(
+    ("spoil", "error", "words"),
+    [
+        (lambda p: (p / "config.json").unlink(), MissingResource, "holds no model"),
+        (lambda p: (p / "config.json").write_text("{"), UserError, "not valid JSON"),
+        (lambda p: (p / "config.json").write_text('{"model_type": "llama"}'), UserError, "type 'llama'"),
+        (lambda p: (p / "words.txt").unlink(), MissingResource, "no vocabulary"),
+    ],
+)
 def test_a_broken_folder_is_refused(tmp_path: Path, spoil, error: type, words: str) -> None:
     folder = folder_of(tmp_path / "m")
     spoil(folder)

@@ -35,7 +35,10 @@ def test_the_learned_confidence_is_its_closed_form() -> None:
     assert abs(one_hot - best_confidence(0.3, 0.9, 0.1)) > 1e-3
 
 
-@pytest.mark.parametrize(("p", "q", "expected"), [(0.0, 0.9, 0.0909), (0.9, 0.9, 1.0), (0.95, 0.9, 1.0), (0.82, 0.9, 1.0), (0.45, 0.9, 0.1818)])
+@pytest.mark.parametrize(
+    ("p", "q", "expected"),
+    [(0.0, 0.9, 0.0909), (0.9, 0.9, 1.0), (0.95, 0.9, 1.0), (0.82, 0.9, 1.0), (0.45, 0.9, 0.1818)],
+)
 def test_where_the_confidence_ends(p: float, q: float, expected: float) -> None:
     assert best_confidence(p, q, 0.1) == pytest.approx(expected, abs=1e-4)
 
@@ -82,7 +85,10 @@ def test_the_loss_is_its_three_parts() -> None:
     full = model.decode(batch.inputs, model.encode(batch.source, batch.there), batch.there).logits.log_softmax(-1)
     source, there = cut(batch, prefix)
     states = model.decode(batch.inputs, model.encode(source, there), there)
-    mixed = torch.log(states.confidence.sigmoid()[..., None] * states.logits.softmax(-1) + (1 - states.confidence.sigmoid()[..., None]) * full.exp())
+    mixed = torch.log(
+        states.confidence.sigmoid()[..., None] * states.logits.softmax(-1)
+        + (1 - states.confidence.sigmoid()[..., None]) * full.exp()
+    )
     parts = [smoothed(part, batch.labels, batch.wanted, 0.1)[0] for part in (full, mixed)]
     third = -(states.confidence.sigmoid().log() * batch.wanted).sum()
     assert torch.allclose(objective(batch, prefix)[0], parts[0] + parts[1] + 0.3 * third, rtol=1e-5)
@@ -92,14 +98,18 @@ def test_smoothing_is_fairseqs() -> None:
     log_p = torch.tensor([[[0.5, 0.3, 0.2]]]).log()
     loss, nll = smoothed(log_p, torch.tensor([[0]]), torch.ones(1, 1, dtype=torch.bool), 0.1)
     share = 0.1 / 2
-    assert float(loss) == pytest.approx((1 - 0.1 - share) * -math.log(0.5) + share * -sum(map(math.log, (0.5, 0.3, 0.2))), rel=1e-5)
+    assert float(loss) == pytest.approx(
+        (1 - 0.1 - share) * -math.log(0.5) + share * -sum(map(math.log, (0.5, 0.3, 0.2))), rel=1e-5
+    )
     assert float(nll) == pytest.approx(-math.log(0.5), rel=1e-5)
 
 
 def test_padding_with_infinite_logits_does_not_reach_the_loss() -> None:
     log_p = torch.tensor([[[-0.1, -2.0], [-torch.inf, -torch.inf]]])
     loss, _ = smoothed(log_p, torch.tensor([[0, 0]]), torch.tensor([[True, False]]), 0.0)
-    assert float(confidence_loss(torch.tensor([[0.0, -torch.inf]]), torch.tensor([[True, False]]))) == pytest.approx(math.log(2))
+    assert float(confidence_loss(torch.tensor([[0.0, -torch.inf]]), torch.tensor([[True, False]]))) == pytest.approx(
+        math.log(2)
+    )
     assert float(loss) == pytest.approx(0.1)
 
 
@@ -167,7 +177,9 @@ def test_batches_hold_every_pair_once_and_repeat_with_the_seed() -> None:
     epoch = order.epoch(0)
     assert sorted(i for batch in epoch for i in batch) == list(range(500))
     assert all(max(lengths[i] for i in b) * len(b) <= 200 for b in epoch)
-    assert order.epoch(0) == epoch and order.epoch(1) != epoch and Order(lengths, 200, 6, random.Random).epoch(0) != epoch
+    assert (
+        order.epoch(0) == epoch and order.epoch(1) != epoch and Order(lengths, 200, 6, random.Random).epoch(0) != epoch
+    )
     waste = sum(max(lengths[i] for i in b) * len(b) for b in epoch) / sum(lengths)
     assert waste < 1.25, "like lengths stand together"
     assert Order((500, 3), 100, 0, random.Random).epoch(0) in ([[0], [1]], [[1], [0]]), "a long one stands alone"
@@ -182,5 +194,8 @@ def test_pairs_that_cannot_be_used_are_left_out() -> None:
 
 def test_inputs_are_labels_one_later() -> None:
     batch = collate([Pair((5, 6, 2), (7, 8, 9, 2)), Pair((5, 2), (7, 2))], 0, 1)
-    assert batch.inputs.tolist() == [[1, 7, 8, 9], [1, 7, 0, 0]] and batch.labels.tolist() == [[7, 8, 9, 2], [7, 2, 0, 0]]
+    assert batch.inputs.tolist() == [[1, 7, 8, 9], [1, 7, 0, 0]] and batch.labels.tolist() == [
+        [7, 8, 9, 2],
+        [7, 2, 0, 0],
+    ]
     assert batch.wanted.sum(1).tolist() == [4, 2] and batch.there.tolist() == [[True] * 3, [True, True, False]]

@@ -265,3 +265,19 @@ def test_a_run_as_training_data_brings_what_a_person_released(tmp_path: Path) ->
     assert dialogues_in(folder) == folder / reviews.DIALOGUES
     with pytest.raises(MissingResource, match="no dialogues"):
         dialogues_in(tmp_path)
+
+
+def test_a_watched_dialogue_takes_its_scenario_from_a_library_too(tmp_path: Path) -> None:
+    from backends.sweetiechat import play
+    from backends.sweetiechat.requests import DialogueRequest
+
+    name = "20250101T000000-abcdef"
+    folder = tmp_path / name / "artifacts"
+    folder.mkdir(parents=True)
+    append_line(folder / "scenarios.jsonl", {**to_json(make_dialogue().scenario), "id": "own-1", "situation": "Lost."})
+    append_line(folder / "cards.jsonl", {"id": "own-1-1", "scenario_id": "own-1"})
+    request = DialogueRequest(library=f"run:{name}", scenario="own-1")
+    dialogue = play.start(request, tmp_path / "mine").dialogue
+    assert (dialogue.scenario.situation, dialogue.card.id) == ("Lost.", "own-1-1")
+    with pytest.raises(UserError, match="own-1"):
+        play.start(DialogueRequest(scenario="own-1"), tmp_path / "mine")

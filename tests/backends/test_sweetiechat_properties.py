@@ -45,17 +45,21 @@ settings.load_profile("dialogue")
 
 TEXT = st.text(max_size=300)
 SPOKEN = st.text(min_size=1, max_size=120).map(printable).filter(bool)
-ANYTHING = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
-                        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
-                        max_leaves=8)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=8,
+)
 LANGUAGE = st.sampled_from(["en", "zh"])
 CAST = make_cast()
 
 
 # cleaning
 
-@given(TEXT, st.sampled_from(["seeker", "supporter"]), LANGUAGE, st.booleans(), st.booleans(), st.lists(TEXT,
-    max_size=3))
+
+@given(
+    TEXT, st.sampled_from(["seeker", "supporter"]), LANGUAGE, st.booleans(), st.booleans(), st.lists(TEXT, max_size=3)
+)
 def test_cleaning_takes_any_text_and_leaves_one_printable_line(text, role, language, cut_off, small, said):
     wording = wording_of(language)
     cleaned = clean(text, role, wording, cut_off=cut_off, said=said, small=small)
@@ -89,6 +93,7 @@ def test_overlap_is_a_share_and_of_itself_whole(one, two, n, language):
 
 # what models answer
 
+
 @given(TEXT)
 def test_any_text_as_a_counselors_answer_is_a_decision_or_a_problem(text):
     found = parse_counsel(text, make_dialogue("I am sad."), "action")
@@ -119,8 +124,13 @@ def test_an_object_is_found_before_any_tail(value, tail):
     assert first_object(text + tail) == json.loads(text) or "NaN" in text
 
 
-@given(st.lists(st.floats(-30, 0), min_size=8, max_size=8), st.lists(st.floats(-30, 0), min_size=8, max_size=8),
-       st.floats(0, 2), st.floats(0, 5), st.integers(0, 1000))
+@given(
+    st.lists(st.floats(-30, 0), min_size=8, max_size=8),
+    st.lists(st.floats(-30, 0), min_size=8, max_size=8),
+    st.floats(0, 2),
+    st.floats(0, 5),
+    st.integers(0, 1000),
+)
 def test_any_scores_give_a_decision_whose_terms_add_up(here, null, beta, temperature, seed):
     cast = make_cast(request=DialogueRequest(beta=beta, choice_temperature=temperature, seed=seed))
     counsel = counsel_from_scores(make_dialogue("I am sad."), here, null, cast)
@@ -154,13 +164,20 @@ def test_the_level_stays_on_its_scale_and_never_jumps(readings, openness):
 
 COMMAND = st.one_of(
     st.fixed_dictionaries({"do": st.sampled_from(["pause", "continue"])}),
-    st.fixed_dictionaries({"do": st.just("edit"), "turn": st.integers(-1, 8), "text": TEXT,
-        "keep_rest": st.booleans()}),
+    st.fixed_dictionaries(
+        {"do": st.just("edit"), "turn": st.integers(-1, 8), "text": TEXT, "keep_rest": st.booleans()}
+    ),
     st.fixed_dictionaries({"do": st.just("say"), "role": st.sampled_from(["seeker", "supporter"]), "text": TEXT}),
     st.fixed_dictionaries({"do": st.just("strategy"), "key": st.sampled_from(["question", "others", "sing"])}),
-    st.fixed_dictionaries({"do": st.sampled_from(["take", "release"]),
-                           "role": st.sampled_from(["seeker", "counselor", "supporter", "judge"])}),
-    st.just({"do": "stop"}), st.dictionaries(st.sampled_from(["do", "role", "text", "turn"]), ANYTHING, max_size=3))
+    st.fixed_dictionaries(
+        {
+            "do": st.sampled_from(["take", "release"]),
+            "role": st.sampled_from(["seeker", "counselor", "supporter", "judge"]),
+        }
+    ),
+    st.just({"do": "stop"}),
+    st.dictionaries(st.sampled_from(["do", "role", "text", "turn"]), ANYTHING, max_size=3),
+)
 
 
 @given(st.lists(COMMAND, max_size=10), st.integers(0, 10))
@@ -176,8 +193,9 @@ def test_any_commands_leave_a_whole_table_and_cutting_them_anywhere_changes_noth
     assert set(table.held) <= {"seeker", "counselor", "supporter"} and len(set(table.held)) == len(table.held)
 
 
-@given(st.lists(st.sampled_from(["step", "say", "edit", "strategy", "pause", "continue"]), max_size=14),
-    st.integers(0, 99))
+@given(
+    st.lists(st.sampled_from(["step", "say", "edit", "strategy", "pause", "continue"]), max_size=14), st.integers(0, 99)
+)
 def test_people_and_models_can_take_turns_in_any_order(acts, seed):
     cast = make_cast(request=DialogueRequest(seed=seed, max_turns=30, redraws=0))
     table, given_so_far = Table(make_dialogue()), []
@@ -185,8 +203,14 @@ def test_people_and_models_can_take_turns_in_any_order(acts, seed):
         if act == "step":
             table = step([table], cast)[0]
             continue
-        command = {"do": act, "role": table.next or "seeker", "text": f"word {len(given_so_far)} here", "turn": 0,
-                   "key": "question", "keep_rest": False}
+        command = {
+            "do": act,
+            "role": table.next or "seeker",
+            "text": f"word {len(given_so_far)} here",
+            "turn": 0,
+            "key": "question",
+            "keep_rest": False,
+        }
         if act == "say":
             command["turn"] = len(table.dialogue.turns)
         given_so_far.append(command)
@@ -202,26 +226,43 @@ def test_every_command_is_among_those_that_were_tried():
 
 # prompts
 
+
 @given(st.lists(SPOKEN, min_size=1, max_size=6), LANGUAGE, st.sampled_from([SMALL, LARGE, BASE]), st.integers(0, 50))
 def test_a_prompt_can_be_made_of_any_words_and_holds_them_all(texts, language, card, pick):
     from backends.sweetiechat.wording import voice_of
 
     dialogue, wording, voice = make_dialogue(*texts, language=language), wording_of(language), voice_of(card)
     for role in ("seeker", "counselor", "supporter"):
-        prompt = view_for(role, dialogue, wording, voice, task="score" if role == "counselor" else "speak",
-                          counsel=make_counsel(), pick=pick)
+        prompt = view_for(
+            role,
+            dialogue,
+            wording,
+            voice,
+            task="score" if role == "counselor" else "speak",
+            counsel=make_counsel(),
+            pick=pick,
+        )
         assert all(text in words(prompt) for text in texts) and bool(prompt.messages) is voice.chat
-        assert prompt == view_for(role, dialogue, wording, voice, task="score" if role == "counselor" else "speak",
-                                  counsel=make_counsel(), pick=pick)
+        assert prompt == view_for(
+            role,
+            dialogue,
+            wording,
+            voice,
+            task="score" if role == "counselor" else "speak",
+            counsel=make_counsel(),
+            pick=pick,
+        )
 
 
 # files
 
+
 @settings(max_examples=20)
 @given(st.lists(st.lists(SPOKEN, max_size=5), max_size=3), st.sampled_from(["en", "zh"]))
 def test_any_dialogue_survives_its_files(many, language):
-    dialogues = [make_dialogue(*texts, language=language, used=("question", "reflection"), stop_reason="user")
-                 for texts in many]
+    dialogues = [
+        make_dialogue(*texts, language=language, used=("question", "reflection"), stop_reason="user") for texts in many
+    ]
     assert exchange.from_jsonl(exchange.to_jsonl(dialogues)) == dialogues
     rows = list(csv.reader(io.StringIO(exchange.to_csv(dialogues)[1:], newline="")))
     assert len(rows) == 1 + sum(len(texts) for texts in many) and all(len(row) == len(exchange.COLUMNS) for row in rows)
@@ -246,6 +287,7 @@ def test_any_json_as_a_file_is_read_or_refused_with_a_sentence(value):
 
 
 # the loop
+
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("card", [SMALL, LARGE, BASE], ids=["small", "large", "base"])

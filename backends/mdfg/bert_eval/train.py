@@ -23,7 +23,9 @@ def make_network(path: Path | None, grams: Grams, generator: random.Random, devi
     """A network with the BERT of a folder, or with n-grams where there is none; weights drawn from the generator."""
     source = torch.Generator().manual_seed(generator.getrandbits(62))
     encoder = NgramEncoder(grams, generator=source) if path is None else BertEncoder.open(path)
-    return BertEval(encoder, generator=source).to(device)
+    network = BertEval(encoder, generator=source)
+    network.to(device)
+    return network
 
 
 def plans(network: BertEval) -> tuple[Plan, Plan]:

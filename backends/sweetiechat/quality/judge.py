@@ -18,6 +18,7 @@ from backends.sweetiechat.quality import crisis
 from backends.sweetiechat.quality.diversity import check_diversity
 from backends.sweetiechat.quality.format import check_format
 from backends.sweetiechat.quality.near_duplicates import Seen, check_near_duplicates
+from backends.sweetiechat.quality.outcome import RULE as OUTCOME
 from backends.sweetiechat.quality.outcome import check_outcome
 from backends.sweetiechat.quality.role_flip import check_role_flip
 from backends.sweetiechat.quality.strategy_consistency import Scorer, check_strategy_consistency
@@ -79,7 +80,7 @@ def judge(dialogue: Dialogue, limits: Limits | None = None, *, seen: Seen | None
         check_near_duplicates(dialogue, cut, limits, seen),
         check_strategy_consistency(dialogue, scorer, limits),
         check_diversity(dialogue, cut, limits),
-        check_outcome(dialogue),
+        check_outcome(dialogue) if limits.outcome else Verdict(OUTCOME, None, None, "not checked: not asked for"),
         crisis.check_crisis(dialogue, screen))
     return Report(dialogue.id, _status(verdicts), verdicts)
 

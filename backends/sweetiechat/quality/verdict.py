@@ -46,6 +46,8 @@ class Limits:
                                           group="Quality")] = 0.6
     min_distinct: Annotated[float, Knob("Smallest Distinct-2 of a dialogue in percent", 0, 100, 1,
                                         group="Quality")] = 50.0
+    outcome: Annotated[bool, Knob("Reject a dialogue that did not help, by ESConv's rule for failed ones",
+                                  group="Quality")] = True
 
     def __post_init__(self) -> None:
         validate(self)
