@@ -14,7 +14,7 @@ from panels import dialogue_models as models
 from panels.dialogue_form import MODEL_ROLES, Form
 from workbench import hub
 from workbench.contract import TERMINAL, Json, UserError
-from workbench.panel import QUEUED, QUICK, Shell
+from workbench.panel import LATEST, QUEUED, QUICK, Shell
 
 PICKERS = ("model", *(f"{role}_model" for role in MODEL_ROLES))
 
@@ -34,7 +34,7 @@ def wire(shell: Shell, form: Form) -> None:
 
     def follow(run_id: str, request: gr.Request) -> tuple[Any, Any]:
         return progress(shell, run_id, request)
-    gr.on(None, shell.guard(describe), [language, *pickers, run], note, **QUEUED)
+    gr.on(None, shell.guard(describe), [language, *pickers, run], note, **LATEST)
     for button in (form.buttons["accept"], form.buttons["fetch"]):
         button.click(shell.guard(bring), pickers, [run], **QUEUED)
     shell.on_poll(follow, [run], [form.pickers["fetching"], run])

@@ -7,6 +7,7 @@ itself, all strategies for a turn (:mod:`panels.dialogue_replies`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from panels import dialogue_models as models
 from panels import dialogue_trained as trained
 from panels.dialogue_form import MODES, Form
 from workbench.contract import Json
-from workbench.panel import QUEUED, QUICK, Shell
+from workbench.panel import LATEST, QUICK, Shell
 from workbench.text import gloss
 from workbench.widgets.markup import element, esc
 
@@ -30,6 +31,11 @@ def modes_for(variant: str) -> tuple[str, ...]:
     if not variant:
         return tuple(mode for mode in MODES if mode != "agent")
     return {"joint": ("agent", *GUIDED, "you"), "given": (*GUIDED, "you"), "plain": ("none",)}.get(variant, MODES)
+
+
+def named_modes(shell: Shell, lang: str, modes: Sequence[str]) -> list[tuple[str, Json]]:
+    """(words, mode) of some modes."""
+    return [(shell.t(lang, f"dialogue.counselor.{name}"), name) for name in modes]
 
 
 def supporters(shell: Shell, visitor: str, lang: str, language: str) -> list[tuple[str, str]]:
@@ -62,8 +68,7 @@ def describe(shell: Shell, request: gr.Request, mode: str, shared: str, supporte
     known = trained.classifiers(shell.service, visitor, lang) if mode == "classifier" else []
     named = [(one.title, one.reference) for one in known]
     picked = chosen or (named[0][1] if named else "")
-    modes: list[tuple[str, Json]] = [(shell.t(lang, f"dialogue.counselor.{name}"), name) for name in fit]
-    return [gr.update(choices=modes, value=mode),
+    return [gr.update(choices=named_modes(shell, lang, fit), value=mode),
             gr.update(choices=named, value=picked, visible=mode == "classifier"),
             words(shell, lang, mode, agent, len(named)),
             gr.update(choices=supporters(shell, visitor, lang, language))]
@@ -83,6 +88,6 @@ def wire(shell: Shell, form: Form) -> None:
     mode, shared, supporter, classifier, language = form.of(
         ("counselor", "model", "supporter_model", "classifier", "language"))
     gr.on(None, shell.guard(follow), [mode, shared, supporter, classifier, language],
-          [mode, classifier, form.pickers["counselor"], supporter], **QUEUED)
+          [mode, classifier, form.pickers["counselor"], supporter], **LATEST)
     supporter.focus(offer, [language], [supporter], **QUICK)
     classifier.focus(list_classifiers, None, [classifier], **QUICK)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from panels import dialogue_cases as cases
+from panels import dialogue_counsel as counsel_modes
 from panels import dialogue_models as models
 from panels import dialogue_setup as setup
 from panels import dialogue_train_view as view
@@ -57,6 +58,10 @@ def wire(shell: Shell, train: Train, watch: Watch, many: Many, modes: gr.Tabs) -
 
     def begin_talk(run_id: str, request: gr.Request) -> list[Any]:
         values = talk(shell, request, run_id)
+        facts = trained.facts_of(shell.service.run(shell.visitor(request), run_id))
+        fit = counsel_modes.modes_for(str(facts.get("variant") or "joint"))
+        modes = counsel_modes.named_modes(shell, shell.lang(request), fit)
+        values["counselor"] = gr.update(choices=modes, value=values["counselor"])
         return [gr.Tabs(selected="watch"), "", str(WINDOW), *(values[name] for name in form.names)]
 
     def use(run_id: str, request: gr.Request) -> list[Any]:

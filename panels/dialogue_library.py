@@ -18,7 +18,7 @@ from panels import dialogue_exchange as exchange
 from panels import dialogue_shelf as shelf
 from panels.dialogue_form import pane
 from workbench.contract import Json
-from workbench.panel import QUEUED, QUICK, Shell
+from workbench.panel import LATEST, QUEUED, QUICK, Shell
 from workbench.widgets import dialogue_table, outcome, quality, transcript
 from workbench.widgets.casepicker import PRESS
 
@@ -117,10 +117,9 @@ def wire(shell: Shell, library: Library, tab: gr.Tab) -> None:
     def names(request: gr.Request) -> list[Any]:
         return _names(shell, shell.lang(request))
     gr.on(None, names, None, [library.filters["problem"], library.filters["strategy"]], **QUICK)
-    options = {**QUEUED, "trigger_mode": "always_last"}
     gr.on([tab.select, library.buttons["refresh"].click], shell.guard(draw), library.inputs, drawn, **QUEUED)
     gr.on([component.change for component in library.filters.values()], shell.guard(fresh), library.inputs, drawn,
-          **options)
+          **LATEST)
     library.buttons["back"].click(shell.guard(back), library.inputs, drawn, **QUEUED)
     library.buttons["on"].click(shell.guard(on), library.inputs, drawn, **QUEUED)
     _wire_rows(shell, library, drawn)

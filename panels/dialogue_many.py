@@ -19,7 +19,7 @@ from panels.dialogue_form import COUNSEL, MODEL_ROLES, TALK, WORDS, knob, pane
 from panels.dialogue_watch import changes_of
 from workbench.contract import TERMINAL, Json
 from workbench.fields import fields_of
-from workbench.panel import QUEUED, QUICK, Shell
+from workbench.panel import LATEST, QUEUED, QUICK, Shell
 from workbench.runs import Run
 from workbench.widgets import batch
 from workbench.widgets.badge import badge
@@ -132,7 +132,7 @@ def wire(shell: Shell, many: Many) -> None:
 
     def look(run_id: str, sent: str, request: gr.Request) -> Any:
         return tick(shell, run_id, sent, request)
-    gr.on(None, shell.guard(draw), [language, *models_of], [many.note], **QUEUED)
+    gr.on(None, shell.guard(draw), [language, *models_of], [many.note], **LATEST)
     many.start.click(shell.guard(begin), [many.fields[name] for name in names], [many.run], **QUEUED)
     many.example.click(shell.guard(begin_example), None, [many.run], **QUEUED)
     many.stop.click(shell.guard(stop), [many.run], None, **QUEUED)

@@ -16,7 +16,7 @@ from panels import dialogue_cases as cases
 from panels import dialogue_trained as trained
 from panels.dialogue_knobs import fields_from, knob, specs_of
 from workbench.contract import Json, UserError
-from workbench.panel import QUEUED, QUICK, Shell
+from workbench.panel import LATEST, QUEUED, QUICK, Shell
 from workbench.runs import Run
 
 if TYPE_CHECKING:
@@ -125,6 +125,6 @@ def wire(shell: Shell, many: Many) -> None:
     gr.on(None, checkers, None, [fields["checker"]], **QUICK)
     library.focus(offer, None, [library], **QUICK)
     fields["checker"].focus(checkers, None, [fields["checker"]], **QUICK)
-    gr.on([library.change, language.change], shell.guard(names), [library, language, chosen], [chosen], **QUEUED)
+    gr.on([library.change, language.change], shell.guard(names), [library, language, chosen], [chosen], **LATEST)
     gr.on(None, shell.guard(names), [library, language, chosen], [chosen], **QUEUED)
     counselor.change(shell.guard(counsel), [counselor, fields["classifier"]], [fields["classifier"]], **QUEUED)

@@ -23,7 +23,7 @@ from panels.dialogue_watch import changes_of
 from workbench.contract import TERMINAL, Json
 from workbench.fields import to_json
 from workbench.files import read_json, read_lines
-from workbench.panel import QUEUED, QUICK, Shell
+from workbench.panel import LATEST, QUEUED, QUICK, Shell
 from workbench.runs import Run
 from workbench.text import say
 from workbench.widgets.casepicker import PRESS
@@ -148,7 +148,7 @@ def wire(shell: Shell, view: Scenarios, tab: gr.Tab) -> None:
     def pick(event: gr.EventData) -> str:
         return str(event._data.get("key") or "")
     gr.on([tab.select, language.change], models_of, [language, model], [model], **QUICK)
-    gr.on([tab.select, model.change, language.change], shell.guard(say_model), [model, language], [view.note], **QUEUED)
+    gr.on([tab.select, model.change, language.change], shell.guard(say_model), [model, language], [view.note], **LATEST)
     view.buttons["start"].click(shell.guard(begin), inputs, [view.run], **QUEUED)
     view.buttons["example"].click(shell.guard(begin_example), None, [view.run], **QUEUED)
     gr.on([view.run.change, tab.select], offer, [view.run], [view.shown], **QUICK)

@@ -13,7 +13,7 @@ from panels import dialogue_bring, dialogue_counsel
 from panels import dialogue_cases as cases
 from panels.dialogue_form import COUNSEL, MODEL_ROLES, SPECS, TALK, WORDS, Form
 from workbench.contract import Json, UserError
-from workbench.panel import QUEUED, QUICK, Shell
+from workbench.panel import LATEST, QUEUED, QUICK, Shell
 from workbench.widgets import casepicker
 
 SCENARIO = (*cases.SCENARIO_TEXTS, "intensity_0")
@@ -118,7 +118,7 @@ def _wire_case(shell: Shell, form: Form) -> None:
         values = values_of({"scenario": problem_id, "language": spoken, "card": str(event._data.get("key") or "")})
         return [values[name] for name in ("card_id", *CARD)]
     pictures = [form.pickers["problem"], form.pickers["card"]]
-    gr.on(None, shell.guard(draw), [problem, card, language], pictures, **QUEUED)
+    gr.on(None, shell.guard(draw), [problem, card, language], pictures, **LATEST)
     case = form.of(("problem", "card_id", *CASE))
     form.pickers["problem"].select(shell.guard(press_problem), [language], case, **QUEUED)
     form.pickers["card"].select(shell.guard(press_card), [problem, language], form.of(("card_id", *CARD)), **QUEUED)

@@ -31,6 +31,11 @@ QUICK: Mapping[str, Any] = {"queue": False, "show_progress": "hidden", "api_visi
 QUEUED: Mapping[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
 """Event options of anything that may take longer, or that streams."""
 
+LATEST: Mapping[str, Any] = {**QUEUED, "trigger_mode": "always_last"}
+"""The same for what follows several fields: when more of them change while it works, it is asked once more at the end.
+
+Without it, Gradio drops those later changes, and the page shows what fitted the fields of a moment ago."""
+
 
 @dataclass(frozen=True)
 class Panel:

@@ -20,7 +20,7 @@ class FilterRequest:
 
     sources: Annotated[tuple[str, ...], Knob(
         "path:/folder or path:/folder/file (JSON lines, CSV, Parquet, a folder of HF datasets), hub:datasets/ORG/NAME, "
-        "run:ID, the sha256 of a file that the page took in, or 'sample'", 1, 1000)] = (SAMPLE,)
+        "run:ID/kept.parquet, the sha256 of a file that the page took in, or 'sample'", 1, 1000)] = (SAMPLE,)
     recipe: Annotated[str, Knob("Name of a preset, or the recipe as YAML", None, 200_000, widget="text")] = \
         "zh-paper-code"
     text_field: Annotated[str, Knob("Field or column of the text (empty: text, raw_content or content)", None,

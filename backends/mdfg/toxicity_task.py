@@ -21,6 +21,7 @@ from backends.mdfg.scorers.ngram import NgramScorer
 from backends.mdfg.toxicity_data import TOXIC, TrainingSet, r0
 from backends.mdfg.toxicity_judges import Judge, ModelJudge, SimulatedJudge
 from backends.mdfg.toxicity_rounds import HeldOut, Plan, ToxicityRound, judge_against_people, run_rounds
+from backends.mdfg.train_scorer_task import batch_of
 from workbench.contract import Context, UserError
 from workbench.fields import to_json
 
@@ -38,18 +39,22 @@ def run(request: ToxicityRoundsRequest, context: Context) -> ToxicityRoundsResul
     simulated judge without known labels."""
     import torch
 
+    from backends.mdfg.scorers.train_ngram import Recipe
+
     torch.set_num_threads(1)
     began, generator = time.monotonic(), context.generator(request.seed)
     rows, pool, test = sources(request, context, generator)
     start = r0(rows, test=test.texts if test else (), near="drop")
     context.report(0, request.rounds + 1, f"{len(start.texts)} labelled texts, {len(pool.texts)} in the pool")
+    recipe = Recipe(batch=batch_of(len(start.texts)))
     judge, close = judge_of(request, pool, context, generator)
     try:
-        model, rounds = followed(request, start, pool, judge, Plan(request.rounds, request.budget), test, context, "R")
+        plan = Plan(request.rounds, request.budget, recipe=recipe)
+        model, rounds = followed(request, start, pool, judge, plan, test, context, "R")
         control: list[ToxicityRound] = []
         if request.control:
             counts = tuple(len(one.judged) for one in rounds[:-1])
-            plan = Plan(request.rounds, request.budget, control=counts)
+            plan = Plan(request.rounds, request.budget, counts, recipe)
             _, control = followed(request, start, pool, judge, plan, test, context, "control ")
     finally:
         close()

@@ -143,7 +143,8 @@ def test_pearmut_campaigns_and_answers() -> None:
     apart = {**entry, "item_i": "welcome_0"}
     for value in ({"c": [entry, apart]}, [entry, apart]):
         found = read_pearmut(value)
-        assert [(r.system, r.segment, r.score, r.kind) for r in found.ratings.ratings][0] == ("A", 0, 70.0, "target")
+        first = found.ratings.ratings[0]
+        assert (first.system, first.segment, first.score, first.kind) == ("A", 0, 70.0, "target")
         assert found.ratings.ratings[0].spans[0].end == 2 and "2 answers have no score" in found.ratings.notes[0]
     skipped = {**entry, "annotation": [None]}
     assert read_pearmut([skipped]).ratings.ratings == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_the_segment_table_has_every_segment_once(scores: list) -> None:
     one, two = (np.array(side) for side in zip(*scores, strict=True))
     rows = by_disagreement({"a": one, "b": two})
     assert sorted(row.index for row in rows) == list(range(len(scores)))
-    assert all(a.disagreement >= b.disagreement for a, b in zip(rows, rows[1:], strict=False))
+    assert all(a.disagreement >= b.disagreement for a, b in pairwise(rows))
     assert all(row.scores[row.best] >= row.scores[row.worst] for row in rows)
 
 

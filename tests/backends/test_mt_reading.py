@@ -81,7 +81,7 @@ def test_a_line_of_ten_megabytes_is_refused_and_a_long_one_is_not() -> None:
 
 def test_a_file_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "LARGEST_MB", 1)
-    with pytest.raises(UserError, match="a.txt has 2 MB; at most 1 MB"):
+    with pytest.raises(UserError, match=r"a\.txt has 2 MB; at most 1 MB"):
         read_table("a.txt", b"x\n" * 2**20)
 
 

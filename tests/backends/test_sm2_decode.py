@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 import pytest
 import torch
@@ -185,7 +186,7 @@ def test_the_sweep_lists_every_translation() -> None:
     session = Session(model, source)
     ranges = session.sweep()
     assert ranges[0].low == 0.0 and ranges[-1].high == 1.0 and len(ranges) > 2
-    assert all(a.high == b.low for a, b in zip(ranges, ranges[1:], strict=False))
+    assert all(a.high == b.low for a, b in pairwise(ranges))
     for one in ranges:
         for threshold in (one.low + (one.high - one.low) * share for share in (0.01, 0.5, 1.0)):
             found = session.trace(Policy("sm2", threshold=max(1e-6, threshold)))
