@@ -109,7 +109,8 @@ def look(found: Sequence[Column], lang: str, say: Say, *, mark: bool, cells: int
     made = list(dict.fromkeys(name for column in found for name in column.dialogue.models.values()))
     mark_of = f'<div class="dt-made">{badge("synthetic", made, lang)}</div>' if made else ""
     chart = levelchart.chart(lines, shared, say)
-    title = f'<div class="dt"><h3 class="dt-title">{say("compare.chart.title")}</h3></div>' if chart else ""
+    plain = "" if chart else f'<p class="dt-none">{say("compare.chart.none")}</p>'
+    title = f'<div class="dt"><h3 class="dt-title">{say("compare.chart.title")}</h3>{plain}</div>'
     return {"legend": branches.legend(drawn, say) + mark_of + crisis, "chart": title + chart,
             "table": branches.measures([branch.letter for branch in drawn], rows, say),
             "trunk": branches.trunk(drawn[0], shared, say, lang),

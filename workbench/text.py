@@ -43,8 +43,10 @@ def catalogue(lang: Lang) -> Mapping[str, str]:
     return MappingProxyType(found)
 
 
-def say(lang: str, key: str, **values: Json) -> str:
-    """The text of ``key`` with its places filled in; English where a language lacks it, the key where both do."""
+def say(lang: str, key: str, /, **values: Json) -> str:
+    """The text of ``key`` with its places filled in; English where a language lacks it, the key where both do.
+
+    ``/``: a place may be called ``key`` or ``lang`` as well."""
     chosen: Lang = "zh-CN" if lang == "zh-CN" else "en"
     text = catalogue(chosen).get(key) or catalogue("en").get(key) or key
     return _PLACE.sub(lambda place: str(values.get(place[1], place[0])), text)

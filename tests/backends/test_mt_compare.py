@@ -128,6 +128,6 @@ def test_the_task() -> None:
 
 def test_the_benchmark_finds_equal_p_values_and_a_large_gain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(bench, "DATA", tmp_path / "nothing")
-    monkeypatch.setattr(bench, "QUICK", (3, 100, 100))
+    monkeypatch.setattr(bench, "QUICK", (4, 400, 1000))
     found = bench.run(None, quick=True)
     assert found["same_result"] and found["ratio"] > 1.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from typing import TypeGuard
 
@@ -26,4 +26,5 @@ def tables(value: Json) -> tuple[Mapping[str, Json], ...]:
 
 def finite(value: Json) -> TypeGuard[float]:
     """Whether it is a number that one can count and draw with (true and false are none)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max  # a whole number may be larger than any float

@@ -104,7 +104,8 @@ def _mix(sources: Sequence[Row], names: Sequence[str], reference: Row, titles: M
     marks = {name: f"br-s{i + 1}" for i, name in enumerate(names)} if len(names) > 1 else {}
     if any(row.reference is not None for row in rows):
         called = titles.get(str(reference.get("name")), str(reference.get("name")))
-        marks[say(lang, "measure.reference", name=called, n=f"{reference.get('labels', 0):,}")] = "br-ref"
+        labelled = reference.get("labels")
+        marks[say(lang, "measure.reference", name=called, n=f"{labelled:,}" if finite(labelled) else "–")] = "br-ref"
     return bars(rows, label=say(lang, "measure.section.mix")) + key(marks) if rows else ""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from workbench.contract import Json
 from workbench.text import say
 from workbench.widgets import outcome
+from workbench.widgets.loose import finite
 from workbench.widgets.markup import element, esc
 
 
@@ -47,4 +48,4 @@ def _words(status: str, state: Mapping[str, Json], message: str, lang: str) -> s
 
 
 def _whole(value: Json) -> int:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else 0
+    return int(value) if finite(value) and value >= 0 else 0

@@ -33,7 +33,7 @@ def data(count: int) -> tuple[dict[str, list[str]], list[str], str]:
                 reference, "WMT22 zh-en")
     base = list(practice().references["reference"]) * 40
     generator = random.Random(1)
-    made = {f"drop {k}": [" ".join(w for w in line.split() if generator.random() > 0.03 * (k + 1)) for line in base]
+    made = {f"drop {k}": [" ".join(w for w in line.split() if generator.random() > 0.05 + 0.004 * k) for line in base]
             for k in range(count)}
     return made, base, "words dropped at random"
 
