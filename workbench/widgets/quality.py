@@ -57,7 +57,8 @@ def report(dialogue: Mapping[str, Json], say: Say) -> str:
 
 def _rule(verdict: Mapping[str, Json], limits: Mapping[str, Json], say: Say) -> str:
     name = str(verdict.get("rule") or "")
-    kind = {True: "passed", False: "failed"}.get(verdict.get("passed"), "unchecked")  # type: ignore[call-overload]
+    passed = verdict.get("passed")
+    kind = "unchecked" if passed is None else "passed" if passed else "failed"
     known = say(f"quality.rule.{name}") if name in RULES else name
     used = [f"{say(f'pipeline.knob.{limit}')} {_number(limits[limit])}" for limit in LIMITS.get(name, ())
             if limit in limits]
