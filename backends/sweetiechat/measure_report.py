@@ -111,20 +111,21 @@ def write_csv(path: Path, made: Sequence[Measured], differing: Sequence[Mapping[
     """One line a number: figures of each source, shares of transitions, stop reasons, quality, differences."""
     file = io.StringIO()
     table = csv.writer(file)
-    table.writerow(COLUMNS)
+
+    def line(*cells: Json) -> None:
+        table.writerow([_safe(cell) if isinstance(cell, str) else cell for cell in cells])
+    line(*COLUMNS)
     for one in made:
-        name = _safe(one.source.reference)
+        name = one.source.reference
         for f in one.figures:
             notes = "; ".join(n.text for n in f.notes)
-            table.writerow([name, f.group, f.name, f.value, f.low, f.high, f.unit, f.shown, f.total, f.counted,
-                            f.tokenizer, notes])
+            line(name, f.group, f.name, f.value, f.low, f.high, f.unit, f.shown, f.total, f.counted, f.tokenizer, notes)
         for group, label, count, total, counted in _counts(one):
-            table.writerow([name, group, label, count / total if total else "", "", "", "share", count, total, counted,
-                            "", ""])
+            line(name, group, label, count / total if total else "", "", "", "share", count, total, counted, "", "")
     for row in differing:
         note = "paired by dialogue" if row["paired"] else "not paired"
-        table.writerow(["difference", row["group"], row["name"], row["value"], row["low"], row["high"], row["unit"],
-                        "", "", "", "", note])
+        numbers = [row[name] for name in ("group", "name", "value", "low", "high", "unit")]
+        line("difference", *numbers, "", "", "", "", note)
     write_text(path, file.getvalue())
 
 

@@ -21,7 +21,7 @@ Row = Mapping[str, Json]
 
 def scenario_sheet(pool: Json, picked: str, scenarios: Sequence[Row], cards: Sequence[Row], lang: str) -> str:
     """The type ``picked`` of a pool with its scenarios, each with its cards; a hint while nothing is picked."""
-    types = {str(row.get("id")): row for row in tables(table(pool).get("types"))}
+    types = {str(row["id"]): row for row in tables(table(pool).get("types")) if row.get("id")}
     if picked not in types:
         return element("div", element("p", esc(say(lang, "scenarios.pick"))), class_="sc sc-none")
     row = types[picked]
