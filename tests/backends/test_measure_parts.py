@@ -50,7 +50,7 @@ from backends.sweetiechat.measure_texts import (
 )
 from backends.sweetiechat.metrics.intervals import interval_of
 from backends.sweetiechat.metrics.tokens import tokenizer
-from backends.sweetiechat.objects import Dialogue, Strategy, StrategySet
+from backends.sweetiechat.objects import Dialogue, Strategy, StrategySet, dialogue_to_json
 from backends.sweetiechat.reviews import DIALOGUES, QUARANTINED, REVIEWS
 from tests.backends.quality_cases import SET, dialogue, said
 from tests.backends.test_measure import a_run, talk, write
@@ -227,8 +227,6 @@ def test_a_run_is_read_file_by_file_and_empty_files_are_passed_over(settings: Se
 
 
 def test_a_decision_counts_for_the_quarantined_dialogue_it_names_only(settings: Settings, tmp_path: Path) -> None:
-    from backends.sweetiechat.objects import dialogue_to_json
-
     waiting = {"report": {"status": "quarantined", "verdicts": []}}
     rows = [dialogue_to_json(replace(talk(n, "question"), qc=waiting)) for n in (1, 2)]
     decided = [{"dialogue": "d001", "decision": "accept", "at": "now"}, {"dialogue": "d003", "decision": "accept"}]
