@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from backends.common.language import Decoding, LanguageModel, open_model
@@ -12,7 +12,7 @@ from backends.sweetiechat.agent import Agent, check_agent, find_agent
 from backends.sweetiechat.classifier_at_work import Trained, open_trained
 from backends.sweetiechat.crisis import CrisisRules, load_rules
 from backends.sweetiechat.library import choose_strategies
-from backends.sweetiechat.objects import CounselorMode, Language, Role
+from backends.sweetiechat.objects import CounselorMode, Dialogue, Language, Role
 from backends.sweetiechat.requests import TalkSettings
 from backends.sweetiechat.wording import Voice, Wording, load_wording, voice_of
 from workbench.contract import Context, UserError
@@ -111,7 +111,22 @@ def check_language(model: LanguageModel, reference: str, role: Role, language: L
                         advice="Choose a model that speaks the language, or change the language of the dialogue.")
 
 
+def forget(cast: Cast, dialogues: Iterable[Dialogue]) -> None:
+    """Let the models drop what they keep of these talks: keys and values of their prompts.
+
+    Text that is read at once and text that is read in parts differ in the last digits, so that a result that must not
+    depend on what was asked before begins with nothing remembered."""
+    keys = [f"{dialogue.root}/{place}" for dialogue in dialogues for place in (*cast.models, "counselor/null")]
+    for model in _lines(cast):
+        model.forget(keys)
+
+
 def close_cast(cast: Cast) -> None:
     """Give every line back."""
-    for model in {id(model): model for model in cast.models.values()}.values():
+    for model in _lines(cast):
         model.close()
+
+
+def _lines(cast: Cast) -> list[LanguageModel]:
+    """Every line once: two roles may share one."""
+    return list({id(model): model for model in cast.models.values()}.values())

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from backends.common.language import open_model
 from backends.sweetiechat.agent import check_agent
-from backends.sweetiechat.cast import Cast, Opener, close_cast
+from backends.sweetiechat.cast import Cast, Opener, close_cast, forget
 from backends.sweetiechat.classifier_at_work import open_trained
 from backends.sweetiechat.evaluate_figures import figures, strategy_uses
 from backends.sweetiechat.evaluate_requests import EvaluateRequest, EvaluateResult
@@ -44,7 +44,9 @@ def run(request: EvaluateRequest, context: Context, opener: Opener = open_model)
     context.report(0, len(steps), "opening the model")
     cast = open_for(request, dialogues[0], context, opener)
     try:
+        forget(cast, dialogues)
         found = measure(steps, request, context, cast)
+        forget(cast, dialogues)
     finally:
         close_cast(cast)
     declared, cut = dialogues[0].strategy_set.keys, tokenizer(default_name(dialogues[0].language))

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backends.common.language import open_model
-from backends.sweetiechat.cast import Cast, Opener, close_cast, open_cast, roles_for, seed_of
+from backends.sweetiechat.cast import Cast, Opener, close_cast, forget, open_cast, roles_for, seed_of
 from backends.sweetiechat.library import Library, choose_strategies
 from backends.sweetiechat.loop import Hooks, close, step
 from backends.sweetiechat.objects import (
@@ -129,8 +129,7 @@ def _batch(first: int, batch: Sequence[Dialogue], shelf: Shelf, request: Generat
                 shelf.keep(table)
         write_json(checkpoint, {"first": first, "tables": [table_to_json(table) for table in tables]})
         _show(context, request, done, tables)
-    for model in {id(m): m for m in cast.models.values()}.values():
-        model.forget([f"{d.id}/{place}" for d in batch for place in (*cast.models, "counselor/null")])
+    forget(cast, batch)
     return not request.budget_tokens or _spent(done, []) < request.budget_tokens
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from backends.common.language import open_model
 from backends.sweetiechat.agent import check_agent, rankings
-from backends.sweetiechat.cast import Cast, Opener, close_cast
+from backends.sweetiechat.cast import Cast, Opener, close_cast, forget
 from backends.sweetiechat.counselor_scored import scored
 from backends.sweetiechat.counselor_terms import stage_of
 from backends.sweetiechat.importers import import_dialogues
@@ -81,6 +81,7 @@ def candidates(dialogue: Dialogue, keys: Sequence[str], cast: Cast, tell: Tell,
                wanted: Callable[[], None]) -> RepliesResult:
     """Rank the strategies, write every reply, and tell all of it as it comes."""
     began = time.monotonic()
+    forget(cast, [dialogue])
     ranked, mode = ranked_strategies(dialogue, cast)
     asked = "chat" if cast.agent else "prompts"
     labels = {item.key: item.label(dialogue.language) for item in dialogue.strategy_set.items}
