@@ -15,7 +15,7 @@ from workbench.runs import Run
 from workbench.service import Service
 from workbench.settings import Settings
 from workbench.text import gloss, say
-from workbench.widgets.loose import listed, table
+from workbench.widgets.loose import finite, listed, table
 
 TRAIN, CLASSIFIER, EVALUATE = "sweetiechat.train.v1", "sweetiechat.classifier.v1", "sweetiechat.evaluate.v1"
 PRACTICE = "practice"
@@ -66,7 +66,8 @@ def classifiers(service: Service, visitor: str, lang: str, reads: str = "history
         if run.fields.get("reads", "history") == reads and (run.path / "artifacts" / "classifier").is_dir():
             result = table(read_json(run.path / "result.json", {}))
             told = [entry for entry in listed(result.get("figures")) if table(entry).get("name") == "macro_f1"]
-            figure = f"{float(table(told[0]).get('value') or 0):.3f}" if told else "–"
+            value = table(told[0]).get("value") if told else None
+            figure = f"{value:.3f}" if finite(value) else "–"
             words = say(lang, "train.classifier", f1=figure, data=", ".join(map(str, run.fields.get("data", ()))),
                         kind=gloss(lang, str(run.fields.get("kind"))), when=when(run))
             found.append(Trained(f"run:{run.id}/classifier", words, result))

@@ -107,6 +107,6 @@ def to_csv(dialogues: Iterable[Dialogue]) -> str:
 
 
 def _cell(value: Json) -> Json:
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t"):
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
     return "" if value is None else value
