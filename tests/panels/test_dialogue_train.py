@@ -365,7 +365,9 @@ def test_an_agent_goes_to_watch_and_to_generate_many(page: Page) -> None:
     page.service.index.sync()
     modes, watched, _, *values = page.call("dialogue_handover", "begin_talk", run.id, asking())
     assert isinstance(modes, gr.Tabs) and modes.selected == "watch" and watched == ""
-    assert f"run:{run.id}/model" in values and "agent" in values
+    assert f"run:{run.id}/model" in values
+    counselor = next(value for value in values if isinstance(value, dict) and "choices" in value)
+    assert counselor["value"] == "agent" and "agent" in [mode for _, mode in counselor["choices"]]
     modes, _, language, supporter, mode = page.call("dialogue_handover", "use", run.id, asking())
     assert modes.selected == "many" and (language, supporter, mode) == ("en", f"run:{run.id}/model", "agent")
 
