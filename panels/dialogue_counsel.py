@@ -60,16 +60,19 @@ def words(shell: Shell, lang: str, mode: str, agent: trained.Trained | None, kno
 
 def describe(shell: Shell, request: gr.Request, mode: str, shared: str, supporter: str, chosen: str,
              language: str) -> list[Any]:
-    """Updates of the modes, the list of classifiers, the explaining line and the list of supporters."""
+    """Updates of the modes, the list of classifiers, the explaining line and the list of supporters.
+
+    A value is sent only where the present one does not fit: a person may have chosen another one meanwhile."""
     visitor, lang = shell.visitor(request), shell.lang(request)
     agent = trained.agent_of(shell.service, visitor, (supporter or shared or "").strip())
     fit = modes_for(agent.variant if agent else "")
+    kept = {} if mode in fit else {"value": fit[0]}
     mode = mode if mode in fit else fit[0]
     known = trained.classifiers(shell.service, visitor, lang) if mode == "classifier" else []
     named = [(one.title, one.reference) for one in known]
-    picked = chosen or (named[0][1] if named else "")
-    return [gr.update(choices=named_modes(shell, lang, fit), value=mode),
-            gr.update(choices=named, value=picked, visible=mode == "classifier"),
+    picked = {"value": named[0][1]} if named and not chosen else {}
+    return [gr.update(choices=named_modes(shell, lang, fit), **kept),
+            gr.update(choices=named, visible=mode == "classifier", **picked),
             words(shell, lang, mode, agent, len(named)),
             gr.update(choices=supporters(shell, visitor, lang, language))]
 

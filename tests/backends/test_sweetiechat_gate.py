@@ -155,7 +155,8 @@ def test_crisis_is_kept_apart_and_rejected_ones_stay(tmp_path: Path) -> None:
     [repeated] = [row for row in kept if row["id"].startswith("00002")]
     assert repeated["qc"]["report"]["status"] == "rejected"
     assert result.quality["quarantined"] == 1 and sum(result.quality.values()) == 6
-    assert result.failed["crisis"] == 1 and result.unchecked == {"strategy_consistency": 6}
+    assert result.failed["crisis"] == 1
+    assert result.unchecked == {"strategy_consistency": 6, "outcome": 1}, "the one that was stopped has no outcome"
     progress = json.loads((tmp_path / "artifacts" / "progress.json").read_text())
     assert progress["quality"] == result.quality and progress["failed"] == result.failed
     kinds = {row["name"]: row["kind"] for row in read_lines(tmp_path / "artifacts.jsonl")}

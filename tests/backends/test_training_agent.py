@@ -248,7 +248,7 @@ def test_the_task_trains_measures_and_saves(trained) -> None:
     assert result.measured[-1].strategy_nats < result.measured[0].strategy_nats
     assert result.replies > 25 and result.learned_tokens > 1000 and result.left_out == ()
     assert 0 < result.trained_weights < result.all_weights
-    assert {line["kind"] for line in read_lines(context.run / "artifacts.jsonl")} == {"model", "text"}
+    assert {line["kind"] for line in read_lines(context.run / "artifacts.jsonl")} == {"model", "text", "dialogues"}
     assert not list((context.run / "checkpoints").glob("*")), "what is finished needs no checkpoint"
     assert json.loads(json.dumps(to_json(result)))["steps"] == 4
     assert "path:" + str(request.model).removeprefix("path:") in read_inputs(context)
