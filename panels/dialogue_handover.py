@@ -41,7 +41,8 @@ def talk(shell: Shell, request: gr.Request, run_id: str) -> dict[str, Json]:
     other = models.default(language, shell.service.settings) or agent
     fields: dict[str, Json] = {
         "language": language, "scenario": cases.FIRST, "card": cases.example_card(cases.FIRST, language),
-        "counselor": AUTO.get(variant, "agent"), "human_roles": ["seeker"], **{f"{role}_model": other for role in MODEL_ROLES},
+        "counselor": AUTO.get(variant, "agent"), "human_roles": ["seeker"],
+        **{f"{role}_model": other for role in MODEL_ROLES},
         "supporter_model": agent, "strategy_set": set_of(strategies)}
     return setup.values_of(fields)
 
