@@ -153,13 +153,14 @@ def leave_one_out(grams: Sequence[Sequence[Tokens]]) -> tuple[float, Array]:
     return 100 * kinds / max(size, 1), np.array(without)
 
 
-def jackknife(value: float, without: Array) -> tuple[float | None, float | None]:
-    """value +- 1.96 SE; nothing for fewer than two dialogues."""
+def jackknife(value: float, without: Array, least: float = -math.inf,
+              most: float = math.inf) -> tuple[float | None, float | None]:
+    """value +- 1.96 SE, cut at what the figure can be; nothing for fewer than two dialogues."""
     count = len(without)
     if count < 2:
         return None, None
     spread = NORMAL * math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
-    return value - spread, value + spread
+    return max(least, value - spread), min(most, value + spread)
 
 
 def distinct_figures(groups: Sequence[Sequence[Prediction]], cut: Tokenizer) -> list[Figure]:
@@ -168,8 +169,8 @@ def distinct_figures(groups: Sequence[Sequence[Prediction]], cut: Tokenizer) -> 
     for compat in (False, True):
         for n in ORDERS:
             value, without = leave_one_out(_grams(groups, cut, n, compat))
-            found.append(Figure(f"distinct-{n}{'-esconv' if compat else ''}", value, *jackknife(value, without),
-                                "percent", items, cut.name, (JACKKNIFE,)))
+            found.append(Figure(f"distinct-{n}{'-esconv' if compat else ''}", value,
+                                *jackknife(value, without, 0.0, 100.0), "percent", items, cut.name, (JACKKNIFE,)))
     return found
 
 

@@ -159,6 +159,12 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
     assert jackknife(1.0, np.array([1.0])) == (None, None)
 
 
+def test_an_interval_of_a_share_stays_between_nothing_and_everything() -> None:
+    low, high = jackknife(99.0, np.array([100.0, 98.0, 99.0]), 0.0, 100.0)
+    assert high == 100.0 and 90 < low < 99
+    assert jackknife(1.0, np.array([0.0, 2.0]), 0.0, 100.0)[0] == 0.0
+
+
 def test_a_bootstrap_of_distinct_would_miss_the_corpus() -> None:
     """Why the interval is a jackknife: redrawn dialogues repeat their own words."""
     grams = [[(f"w{d}{n}",) for n in range(5)] for d in range(8)]
