@@ -26,6 +26,7 @@ from typing import Any
 import gradio as gr
 
 from workbench.contract import Json, MissingResource
+from workbench.evidence import Bench
 from workbench.settings import Settings, load_settings
 
 UPDATES, ROUNDS, WARM = 60, 7, 2
@@ -85,11 +86,22 @@ def serve_ours() -> None:
     web.run(lambda: shell.application(Service(settings), extra=(Panel("bench", "bench", 990, build),)), settings)
 
 
-def run(settings: Settings, quick: bool = False) -> dict[str, Json]:
-    """Measure and return name, peer, ratio, ours and theirs (milliseconds), same_result and the single rounds.
+def run(settings: Settings, quick: bool = False) -> Bench:
+    """Measure; the paced stream is the figure, the burst and the single rounds are printed before it.
 
     Raises ``MissingResource`` without Playwright or a Chromium.
     """
+    found = measured(settings, quick)
+    burst = found["burst"]
+    print(f"{found['unit']}; the target is at most {found['target']:g}")
+    print(f"without any pause: {burst['ratio']:.2f} (ours {burst['ours']:g}, theirs {burst['theirs']:g})")
+    for pace, of in found["rounds"].items():
+        print(f"{pace}: " + "; ".join(f"{who} {', '.join(map(str, values))}" for who, values in of.items()))
+    return Bench(*(found[name] for name in ("name", "peer", "ratio", "ours", "theirs", "same_result")))
+
+
+def measured(settings: Settings, quick: bool = False) -> dict[str, Json]:
+    """Name, peer, ratio, ours and theirs (milliseconds), same_result, the burst and the single rounds."""
     rounds = 3 if quick else ROUNDS
     with tempfile.TemporaryDirectory() as folder, _server("serve_empty", folder, settings) as peer, _server(
             "serve_ours", folder, settings) as own, _browser() as browser:
