@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from backends.common.language import Decoding, LanguageModel, open_model
@@ -83,22 +84,30 @@ def open_cast(context: Context, settings: TalkSettings, roles: tuple[Role, ...],
     counsels = getattr(settings, "counselor", "") == "classifier"
     trained = open_trained(context, settings.classifier.strip()) if counsels else None
     references = {role: getattr(settings, f"{role}_model").strip() or context.default_model for role in roles}
+    with opened_lines(context, references, settings.language, opener) as lines:
+        agent = find_agent(context, references["supporter"]) if "supporter" in references else None
+        check_agent(agent, getattr(settings, "counselor", ""), choose_strategies(settings.strategy_set),
+                    references.get("supporter", ""))
+    models = {role: lines[reference] for role, reference in references.items()}
+    return Cast(models, references, settings, load_wording(settings.language), load_rules(), context.generator,
+                trained=trained, agent=agent)
+
+
+@contextmanager
+def opened_lines(context: Context, references: Mapping[Role, str], language: Language,
+                 opener: Opener) -> Iterator[dict[str, LanguageModel]]:
+    """One line for each different reference, left open; all are closed when what stands inside fails."""
     lines: dict[str, LanguageModel] = {}
     try:
         for role, reference in references.items():
             if reference not in lines:
                 lines[reference] = opener(context, reference)
-            check_language(lines[reference], reference, role, settings.language)
-        agent = find_agent(context, references["supporter"]) if "supporter" in references else None
-        check_agent(agent, getattr(settings, "counselor", ""), choose_strategies(settings.strategy_set),
-                    references.get("supporter", ""))
+            check_language(lines[reference], reference, role, language)
+        yield lines
     except BaseException:
         for line in lines.values():
             line.close()
         raise
-    models = {role: lines[reference] for role, reference in references.items()}
-    return Cast(models, references, settings, load_wording(settings.language), load_rules(), context.generator,
-                trained=trained, agent=agent)
 
 
 def check_language(model: LanguageModel, reference: str, role: Role, language: Language) -> None:

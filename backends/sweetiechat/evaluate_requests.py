@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from backends.sweetiechat.requests import check_lengths
 from workbench.contract import Knob, UserError
 from workbench.fields import validate
 
@@ -59,9 +60,7 @@ class EvaluateRequest:
         if self.mode == "counselor" and self.counselor == "classifier" and not self.classifier.strip():
             raise UserError("counselor is 'classifier' and classifier is empty; there is no classifier to ask.",
                             advice="Train one (sweetiechat.classifier.v1) and give it as run:ID/classifier.")
-        if self.min_new_tokens > self.max_new_tokens:
-            raise UserError(f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}; "
-                            "min_new_tokens must not be above max_new_tokens.")
+        check_lengths(self.min_new_tokens, self.max_new_tokens)
 
 
 @dataclass(frozen=True)

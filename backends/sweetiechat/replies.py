@@ -73,7 +73,7 @@ def settings_of(request: RepliesRequest, dialogue: Dialogue) -> DialogueRequest:
     """The request as the settings of a dialogue."""
     return DialogueRequest(
         language=dialogue.language, supporter_model=request.model, max_new_tokens=request.max_new_tokens,
-        min_new_tokens=min(request.min_new_tokens, request.max_new_tokens), temperature=request.temperature,
+        min_new_tokens=request.min_new_tokens, temperature=request.temperature,
         top_p=request.top_p, repetition_penalty=request.repetition_penalty, redraws=request.redraws, seed=request.seed)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from backends.sweetiechat.requests import check_lengths
 from workbench.contract import Json, Knob
 from workbench.fields import validate
 
@@ -46,6 +47,7 @@ class RepliesRequest:
 
     def __post_init__(self) -> None:
         validate(self)
+        check_lengths(self.min_new_tokens, self.max_new_tokens)
 
 
 @dataclass(frozen=True)

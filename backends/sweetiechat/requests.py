@@ -14,6 +14,13 @@ from workbench.fields import validate
 MODELS, TALK, COUNSEL, WORDS, QUALITY = "Models", "Dialogue", "Counselor", "Decoding", "Quality"
 
 
+def check_lengths(least: int, most: int) -> None:
+    """Raise ``UserError`` where the shortest utterance would be longer than the longest."""
+    if least > most:
+        raise UserError(f"min_new_tokens is {least} and max_new_tokens is {most}; "
+                        "min_new_tokens must not be above max_new_tokens.")
+
+
 @dataclass(frozen=True)
 class TalkSettings:
     """What a watched dialogue and a batch of them have in common. Decoding follows ESConv's script (top-p 0.9, no
@@ -79,9 +86,7 @@ class TalkSettings:
         if counselor == "classifier" and not self.classifier.strip():
             raise UserError("counselor is 'classifier' and classifier is empty; there is no classifier to ask.",
                             advice="Train one (sweetiechat.classifier.v1) and give it as run:ID/classifier.")
-        if self.min_new_tokens > self.max_new_tokens:
-            raise UserError(f"min_new_tokens is {self.min_new_tokens} and max_new_tokens is {self.max_new_tokens}; "
-                            "min_new_tokens must not be above max_new_tokens.")
+        check_lengths(self.min_new_tokens, self.max_new_tokens)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from backends.common.language import LanguageModel
 from backends.sweetiechat.agent import Agent, find_agent
-from backends.sweetiechat.cast import Cast, Opener, check_language
+from backends.sweetiechat.cast import Cast, Opener, opened_lines
 from backends.sweetiechat.classifier_at_work import Trained
 from backends.sweetiechat.crisis import load_rules
 from backends.sweetiechat.objects import Role
@@ -23,18 +22,9 @@ def open_alone(context: Context, settings: TalkSettings, opener: Opener, *, chat
     language."""
     references: dict[Role, str] = {"supporter": settings.supporter_model.strip() or context.default_model}
     references["counselor"] = settings.counselor_model.strip() or references["supporter"]
-    lines: dict[str, LanguageModel] = {}
-    try:
-        for role, reference in references.items():
-            if reference not in lines:
-                lines[reference] = opener(context, reference)
-            check_language(lines[reference], reference, role, settings.language)
+    with opened_lines(context, references, settings.language, opener) as lines:
         agent = None if prompts else find_agent(context, references["supporter"])
         if agent is None and chat is not None:
             agent = Agent(references["supporter"], chat, None)
-    except BaseException:
-        for line in lines.values():
-            line.close()
-        raise
     return Cast({role: lines[reference] for role, reference in references.items()}, references, settings,
                 load_wording(settings.language), load_rules(), context.generator, trained=trained, agent=agent)

@@ -151,3 +151,8 @@ def test_an_error_in_the_work_reaches_the_reader() -> None:
 
     with pytest.raises(UserError, match="gone"):
         list(streamed(work))
+
+
+def test_a_shortest_reply_above_the_longest_is_refused() -> None:
+    with pytest.raises(UserError, match="min_new_tokens is 30 and max_new_tokens is 20"):
+        RepliesRequest(min_new_tokens=30, max_new_tokens=20)

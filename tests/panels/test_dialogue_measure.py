@@ -12,27 +12,19 @@ from panels import dialogue_measure as view
 from panels import dialogue_sources as sources
 from tests.panels.test_dialogue_library import stored
 from tests.panels.test_dialogue_scenarios import shell_of
-from tests.panels.test_dialogue_wiring import ANN, BOB, OTHER, Page, asking
+from tests.panels.test_dialogue_wiring import ANN, BOB, OTHER, Page, asking, noting
 from tests.workbench.test_measure_widgets import a_report, a_source
 from workbench import text
 from workbench.contract import UserError
 from workbench.fields import from_json
 from workbench.files import append_line
 from workbench.runs import Run, create_run
-from workbench.service import Service
-from workbench.settings import load_settings
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """The built page; its service notes what it would start instead of starting it."""
-    home = tmp_path_factory.mktemp("measure")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKBENCH_HOME", str(home))
-        service = Service(load_settings())
-        built = Page(service)
-        patch.setattr(service, "submit",
-                      lambda task, fields, **more: built.made.append((task, fields, more)) or "r-new")
+    """One page for all tests."""
+    with noting(tmp_path_factory.mktemp("measure")) as built:
         yield built
 
 

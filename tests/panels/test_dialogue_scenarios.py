@@ -14,14 +14,12 @@ from backends.sweetiechat.scenarios.pool import pool_to_json, start
 from backends.sweetiechat.scenarios.request import ScenarioRequest
 from panels import dialogue_knobs as knobs
 from panels import dialogue_scenarios as view
-from tests.panels.test_dialogue_wiring import ANN, BOB, OTHER, Page, asking
+from tests.panels.test_dialogue_wiring import ANN, BOB, OTHER, Page, asking, noting
 from workbench import shell as page_shell
 from workbench import text
 from workbench.contract import UserError
 from workbench.fields import from_json
 from workbench.runs import Run, create_run
-from workbench.service import Service
-from workbench.settings import load_settings
 
 SCENARIO = {"id": "gen-0001", "problem_type_id": "sleep", "emotion": "anger", "intensity_0": 4, "language": "en",
             "situation": "The street is loud."}
@@ -31,16 +29,8 @@ REJECTED = {"what": "type", "round": 1, "reasons": ["fit"], "candidate": {"name"
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """The built page; its service notes what it would start instead of starting it."""
-    home = tmp_path_factory.mktemp("scenarios")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKBENCH_HOME", str(home))
-        service = Service(load_settings())
-        built = Page(service)
-        patch.setattr(service, "submit",
-                      lambda task, fields, **more: built.made.append((task, fields, more)) or "r-new")
-        patch.setattr(service, "resume", lambda visitor, run_id: built.resumed.append(run_id))
-        patch.setattr(service, "cancel", lambda visitor, run_id: built.cancelled.append(run_id))
+    """One page for all tests."""
+    with noting(tmp_path_factory.mktemp("scenarios")) as built:
         yield built
 
 

@@ -6,6 +6,7 @@ import inspect
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -72,10 +73,9 @@ class Page:
         return result
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """One page for all tests; its service notes what it would start instead of starting it."""
-    home = tmp_path_factory.mktemp("wiring")
+@contextmanager
+def noting(home: Path) -> Iterator[Page]:
+    """The built page; its service notes what it would start instead of starting it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_HOME", str(home))
         service = Service(load_settings())
@@ -84,6 +84,13 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
                       lambda task, fields, **more: built.made.append((task, fields, more)) or "r-new")
         patch.setattr(service, "resume", lambda visitor, run_id: built.resumed.append(run_id))
         patch.setattr(service, "cancel", lambda visitor, run_id: built.cancelled.append(run_id))
+        yield built
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """One page for all tests."""
+    with noting(tmp_path_factory.mktemp("wiring")) as built:
         yield built
 
 
