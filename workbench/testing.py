@@ -22,7 +22,7 @@ from workbench.hub_cards import ROOT
 from workbench.settings import Settings
 from workbench.verbs import FAILED, OK
 
-TOOLS = ("pytest", "pytest_timeout", "playwright", "hypothesis", "ruff", "mypy")
+TOOLS = ("pytest", "pytest_timeout", "pytest_rerunfailures", "playwright", "hypothesis", "ruff", "mypy")
 CJK_FONTS = Path("/usr/share/fonts/opentype/noto")
 CHROMIUM = "/usr/bin/chromium"
 

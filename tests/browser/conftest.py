@@ -17,6 +17,8 @@ SLOW = 30_000
 PICTURES = os.environ.get("WORKBENCH_PICTURES", "")
 """Folder for screenshots of failed tests and of the gallery; nowhere when empty."""
 
+FAILED = pytest.StashKey[bool]()
+
 
 def chromium() -> str | None:
     """A Chromium of the system; Playwright's own download is not used."""
@@ -80,6 +82,23 @@ class Sealed:
         return page
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """Leave on the item whether its call failed, so that fixtures can say what the page looked like."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+def told(one: Sealed) -> None:
+    """Print where every page of a context is and what it tells the reader: the evidence of a failed test."""
+    for page in one.context.pages:
+        said = page.locator(".toast-wrap, .wb-lost:visible, [role=alert]:visible").all_inner_texts()
+        print(f"{page.url} (focus in {page.evaluate('document.activeElement?.outerHTML?.slice(0, 120)')}) says {said}; "
+              f"errors {one.errors}")
+
+
 @pytest.fixture
 def sealed(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Sealed]]:
     """Make sealed contexts (one is one visitor); at the end none may have reached outside or thrown an error."""
@@ -91,6 +110,8 @@ def sealed(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..
 
     yield make
     for number, one in enumerate(made):
+        if request.node.stash.get(FAILED, False):
+            told(one)
         if PICTURES and one.context.pages:
             folder = Path(PICTURES)
             folder.mkdir(parents=True, exist_ok=True)
