@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import pprint
+import re
 import shlex
 from collections.abc import Mapping
 
 from workbench import registry
 from workbench.contract import Json, UserError
 from workbench.fields import fields_of, from_json, to_json
+from workbench.runs import RUN_ID
+
+INSIDE = re.compile(rf"\brun:({RUN_ID.pattern})\b")
+"""A reference to a run inside a longer text."""
 
 
 def checked(task_name: str, fields: Mapping[str, Json]) -> dict[str, Json]:
@@ -28,10 +33,16 @@ def checked(task_name: str, fields: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def runs_named(fields: Mapping[str, Json]) -> list[str]:
-    """Ids of the runs that a request refers to as ``run:id`` or ``run:id/artifact``, in a text or a list of texts."""
-    texts = [text for value in fields.values() for text in (value if isinstance(value, list | tuple) else [value])
-             if isinstance(text, str) and text.strip().startswith("run:")]
-    return list(dict.fromkeys(text.strip().removeprefix("run:").partition("/")[0] for text in texts))
+    """Ids of the runs that a request refers to as ``run:id`` or ``run:id/artifact``: in a text, in a list of texts, or
+    inside a longer text such as a recipe. Tables are records of where something came from; they ask for nothing."""
+    found: list[str] = []
+    for value in fields.values():
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str):
+                whole = re.match(r"\s*run:([^\s/]+)", text)
+                found += [whole[1]] if whole else []
+                found += INSIDE.findall(text)
+    return list(dict.fromkeys(found))
 
 
 def changed(task_name: str, fields: Mapping[str, Json]) -> dict[str, Json]:

@@ -83,7 +83,10 @@ def test_a_trained_model_of_a_run_has_its_card(settings: Settings, tiny_lm: Path
     ({"model": f"run:{ABSENT}/model"}, [ABSENT]),
     ({"data": ["practice", f"run:{ABSENT}"], "model": f"run:{ABSENT}/model"}, [ABSENT]),
     ({"origin": {"models": {"supporter": f"run:{ABSENT}/model"}}}, []),
-    ({"steps": 3, "text": "a run: of luck"}, [])])
+    ({"recipe": f"name: mine\nmeasure:\n  words: run:{ABSENT}/words\nscorers: [run:{ABSENT}/scorer]\n"}, [ABSENT]),
+    ({"recipe": "words: path:/list", "note": f"like prerun:{ABSENT}"}, []),
+    ({"steps": 3, "text": "a run: of luck"}, []),
+    ({"text": "run: it was a long one"}, [])])
 def test_the_runs_that_a_request_names(fields: dict[str, Any], expected: list[str]) -> None:
     assert asking.runs_named(fields) == expected
 

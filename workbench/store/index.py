@@ -122,13 +122,13 @@ class Index:
         """The remembered sha256 of a file that has not changed since, by size and time of change (ns)."""
         row = self.database.read(lambda db: db.execute(
             "SELECT sha256 FROM hashes WHERE path = ? AND size = ? AND modified = ?",
-            (str(path), size, modified)).fetchone())
+            (_key(path), size, modified)).fetchone())
         return None if row is None else str(row["sha256"])
 
     def remember_hash(self, path: Path, size: int, modified: int, sha256: str) -> None:
         """Remember the sha256 of a file of this size and time of change (ns)."""
         self.database.write(lambda db: db.execute(
-            "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", (str(path), size, modified, sha256)))
+            "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", (_key(path), size, modified, sha256)))
 
     def _fill(self, db: sqlite3.Connection) -> None:
         self._fill_runs(db)
@@ -140,6 +140,11 @@ class Index:
 
     def _fill_runs(self, db: sqlite3.Connection) -> None:
         db.executemany(_PUT, [_row(load_run(path)) for path in _folders(self.home)])
+
+
+def _key(path: Path) -> str:
+    """The path as text that a database can hold: a name on disk may be no valid UTF-8."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _folders(home: Path) -> list[Path]:
