@@ -14,14 +14,18 @@ from importlib.metadata import entry_points
 
 from workbench.contract import Task, unknown
 
-METHODS = ("backends.common", "backends.sweetiechat")
-PANELS = ("panels.dialogue", "panels.runs")
+METHODS = ("backends.common", "backends.sweetiechat", "backends.mdfg")
+PANELS = ("panels.dialogue", "panels.corpus", "panels.runs")
 BENCHES = {
+    "corpus": "backends.mdfg.bench:run",
+    "corpus-query": "backends.mdfg.bench_query:run",
     "dialogue": "backends.sweetiechat.bench:run",
     "page": "workbench.bench_page:run",
 }
 REPRODUCTIONS = {
     "barrier": "backends.sweetiechat.reproduce:barrier",
+    "mdfg": "backends.mdfg.reproduce_mdfg:mdfg",
+    "mdfg-models": "backends.mdfg.reproduce_mdfg_models:models",
     "sweetiechat": "backends.sweetiechat.reproduce_sweetiechat:sweetiechat",
     "sweetiechat-agent": "backends.sweetiechat.reproduce_agent:agent",
     "sweetiechat-conditioning": "backends.sweetiechat.reproduce_conditioning:conditioning",

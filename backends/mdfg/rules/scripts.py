@@ -1,0 +1,14 @@
+"""The scripts whose share of a text can be measured, as ranges of code points."""
+
+from __future__ import annotations
+
+SCRIPTS = {
+    "han": ((0x4E00, 0x9FA5),),
+    "latin": ((0x41, 0x5A), (0x61, 0x7A), (0xC0, 0xD6), (0xD8, 0xF6), (0xF8, 0x24F)),
+    "cyrillic": ((0x400, 0x52F),),
+    "kana": ((0x3040, 0x30FF), (0x4E00, 0x9FFF)),
+    "hangul": ((0xAC00, 0xD7A3), (0x1100, 0x11FF)),
+    "arabic": ((0x600, 0x6FF), (0x750, 0x77F)),
+    "devanagari": ((0x900, 0x97F),),
+}
+"""Ranges of code points. ``han`` is the paper's; the others are ours."""
