@@ -25,7 +25,7 @@ _SOCIAL = re.compile(r"\s*<meta\s+(?:property=\"og:|name=\"twitter:)[^>]*>", re.
 _SELECTED = re.compile(r'("type":"tabs","props":\{[^{}]*?"selected":)"[\w-]*"')
 _BOOT = """
 const wb = window.wb = {lang: %(lang)s, theme: %(theme)s, boot: %(boot)s, words: %(words)s, first: location.search,
-  tab() {}, keep() {}, open() {}};
+  tab() {}, keep() {}, open() {}, hold() {}, held() { return ""; }};
 for (const [name, value] of [["language", wb.lang], ["languages", [wb.lang]]])
   Object.defineProperty(navigator, name, {get: () => value, configurable: true});
 const media = window.matchMedia.bind(window);

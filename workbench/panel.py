@@ -108,6 +108,11 @@ class Shell(Protocol):
     def keep_run(self, panel_id: str, run: gr.Textbox) -> None:
         """Keep the run named by this :meth:`note` in the page's address, so that a reload opens it again."""
 
+    def keep_state(self, panel_id: str, state: gr.Textbox) -> None:
+        """Keep the text of this :meth:`note` (a filter, say) in the page's address, and put it back on a reload.
+
+        The reader can write anything there: read it with care."""
+
     def example_button(self, key: str) -> gr.Button:
         """The one button of an empty state: a bundled example to press, titled by the text of ``key``."""
 

@@ -8,7 +8,7 @@ const setCookie = (name, value) => {
   document.cookie = `${name}=${value}; Path=/; Max-Age=${value ? YEAR : 0}; SameSite=Lax`;
 };
 
-// --- the address: ?tab=..&run=.. ------------------------------------------------------------------------------
+// --- the address: ?tab=..&run=..&s=.. -------------------------------------------------------------------------
 const address = (change) => {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(change)) value ? query.set(name, value) : query.delete(name);
@@ -16,9 +16,12 @@ const address = (change) => {
   if (text !== location.search.slice(1)) history.replaceState(null, "", text ? `?${text}` : location.pathname);
 };
 let tab = new URLSearchParams(wb.first).get("tab") || "";
-const runs = {};
+const runs = {}, states = {};
 if (tab) runs[tab] = new URLSearchParams(wb.first).get("run") || "";
-wb.tab = (id) => { tab = id; address({tab: id, run: runs[id] || "", do: ""}); };
+if (tab) states[tab] = new URLSearchParams(wb.first).get("s") || "";
+wb.tab = (id) => { tab = id; address({tab: id, run: runs[id] || "", s: states[id] || "", do: ""}); };
+wb.hold = (id, text) => { states[id] = text || ""; if (!tab || id === tab) address({tab: id, s: text || ""}); };
+wb.held = (id) => states[id] || "";
 wb.keep = (id, run) => { runs[id] = run || ""; if (!tab || id === tab) address({tab: id, run: run || "", do: ""}); };
 
 let asked = 0;

@@ -149,6 +149,11 @@ class PageShell:
         """Keep the run of this note in the page's address."""
         run.change(None, [run], None, js=f"(id) => {{ window.wb.keep('{panel_id}', id); }}", **QUICK)
 
+    def keep_state(self, panel_id: str, state: gr.Textbox) -> None:
+        """Keep the text of this note in the page's address, and put it back when the page is loaded."""
+        gr.on(None, None, None, [state], js=f"() => window.wb.held('{panel_id}')", **QUICK)
+        state.change(None, [state], None, js=f"(text) => {{ window.wb.hold('{panel_id}', text); }}", **QUICK)
+
     def example_button(self, key: str) -> gr.Button:
         """The button of an empty state."""
         return gr.Button(self.label(key), variant="primary", size="md", elem_classes="wb-example")

@@ -1,0 +1,85 @@
+"""The search box: how to search, what for, and the index that a search by meaning needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from backends.mdfg.explore.query import KINDS
+from panels.corpus_desk import Desk, folder_of
+from panels.corpus_head import index_of
+from panels.dialogue_form import pane
+from workbench.contract import TERMINAL
+from workbench.panel import QUEUED, QUICK, Shell
+from workbench.text import say
+from workbench.widgets.markup import element, esc
+
+INDEX = "mdfg.index.v1"
+BY_MEANING = ("meaning", "concept")
+
+
+@dataclass(frozen=True)
+class Search:
+    """The components of the box. ``indexing`` is the run that makes the index, while it goes on."""
+
+    kind: gr.Dropdown
+    text: gr.Textbox
+    least: gr.Number
+    go: gr.Button
+    make: gr.Button
+    indexing: gr.Textbox
+    status: gr.HTML
+
+
+def lay_out(shell: Shell) -> Search:
+    """Make the components of the box."""
+    with gr.Row(elem_classes="co-row"):
+        kind = gr.Dropdown([(shell.label(f"corpus.search.{name}"), name) for name in KINDS if name != "concept"],
+                           value="words", filterable=False, label=shell.label("corpus.search.kind"), min_width=110)
+        text = gr.Textbox("", label=shell.label("corpus.search"), placeholder=shell.label("corpus.search.placeholder"),
+                          max_lines=1, elem_classes="co-wide")
+        least = gr.Number(None, label=shell.label("corpus.search.least"), min_width=90)
+        go = gr.Button(shell.label("corpus.search.go"), size="md", elem_classes="co-go")
+        make = gr.Button(shell.label("corpus.search.make"), size="md", visible=False, elem_classes="co-go")
+    return Search(kind, text, least, go, make, shell.note(""), pane())
+
+
+def wire(shell: Shell, search: Search, desk: Desk) -> None:
+    """Offer the index where a search needs it, and follow its run."""
+    def offer(kind: str, run_id: str, request: gr.Request) -> Any:
+        needed = kind in BY_MEANING and bool(run_id) and index_of(shell, shell.visitor(request), run_id) is None
+        return gr.update(visible=needed)
+
+    def make(run_id: str, request: gr.Request) -> str:
+        folder_of(shell, request, run_id)
+        lang = shell.lang(request)
+        return shell.service.submit(INDEX, {"corpus": f"run:{run_id}"}, visitor=shell.visitor(request),
+                                    title=shell.t(lang, "corpus.search.title", run=run_id))
+
+    def follow(indexing: str, request: gr.Request) -> Any:
+        return progress(shell, indexing, request)
+    gr.on([search.kind.change, desk.corpus.change], shell.guard(offer), [search.kind, desk.corpus], [search.make],
+          **QUICK)
+    search.make.click(shell.guard(make), [desk.corpus], [search.indexing], **QUEUED)
+    shell.on_poll(follow, [search.indexing], [search.status, search.make, search.indexing], every=0.7)
+
+
+def progress(shell: Shell, indexing: str, request: gr.Request) -> Any:
+    """What the index run says now; its note is emptied when it is over."""
+    if not indexing:
+        return gr.skip()
+    run = shell.service.run(shell.visitor(request), indexing)
+    lang = shell.lang(request)
+    if run.status not in TERMINAL:
+        words = say(lang, "corpus.search.indexing", message=run.message or say(lang, "corpus.head.starting"))
+        return _line(words), gr.update(visible=False), gr.skip()
+    if run.status == "succeeded":
+        return _line(say(lang, "corpus.search.ready")), gr.update(visible=False), ""
+    cause = (run.failure or {}).get("cause", "") or say(lang, f"status.{run.status}")
+    return _line(str(cause)), gr.update(visible=True), ""
+
+
+def _line(words: str) -> str:
+    return element("p", esc(words), class_="co-dim", role="status")
