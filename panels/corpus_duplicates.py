@@ -90,7 +90,7 @@ def lay_out(shell: Shell, shelf: Any, corpus: gr.Textbox) -> Duplicates:
 def asked_of(values: tuple[Any, ...]) -> Asked:
     """The values of :attr:`Duplicates.inputs`, whatever the page sent."""
     run, sort, least, whole, first, opened, other = values
-    numbers = [int(text) if str(text or "").isdecimal() and len(text) <= DIGITS else -1
+    numbers = [int(text) if str(text or "").isdecimal() and len(str(text)) <= DIGITS else -1
                for text in (first, opened, other)]
     return Asked(str(run or ""), sort if sort in SORTS else "size", max(2, int(least or 2)), bool(whole),
                  max(0, numbers[0]), numbers[1], numbers[2])

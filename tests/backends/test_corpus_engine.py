@@ -202,15 +202,16 @@ def test_a_full_disk_is_said_and_what_was_finished_stays(corpus: Path, tmp_path:
 
 def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
     """Three times the documents, in a process of its own: the peak may rise by a few megabytes only."""
-    code = ("import resource, sys\nfrom pathlib import Path\nfrom tests.backends.corpus_cases import filtered\n"
+    code = ("import sys\nfrom pathlib import Path\nfrom backends.mdfg.bench_query_sides import peak_mb\n"
+            "from tests.backends.corpus_cases import filtered\n"
             "filtered(Path(sys.argv[1]), sources=(sys.argv[2],), shard_mb=0.3, near_duplicates='off')\n"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
+            "print(peak_mb())")
     peaks = []
     for count in (800, 2400):
         path = sample.write_jsonl(tmp_path / f"{count}.jsonl", count)
         done = subprocess.run([sys.executable, "-c", code, str(tmp_path / f"r{count}"), str(path)], cwd=ROOT, text=True,
                               capture_output=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-        peaks.append(int(done.stdout.split()[-1]) / 1024)
+        peaks.append(float(done.stdout.split()[-1]))
     assert peaks[1] - peaks[0] < 60, peaks
 
 

@@ -115,7 +115,8 @@ def test_figures_at_a_threshold_equal_plain_counts(rows, limit: int, prevalence:
     assert found.chosen == hit + false and found.accuracy == pytest.approx((hit + right) / len(rows))
     assert (found.precision is None) == (hit + false == 0) and (found.recall is None) == (hit + missed == 0)
     assert found.f1 == pytest.approx(2 * hit / (2 * hit + false + missed) if hit else 0)
-    assert found.prevalence == prevalence and found.macro_f1 <= max(found.f1, 1)
+    other = 2 * right / (2 * right + false + missed) if right else 0
+    assert found.prevalence == prevalence and found.macro_f1 == pytest.approx((found.f1 + other) / 2)
     if found.recall is None or found.false_positive_rate is None:
         assert found.corrected is None
     else:
@@ -148,10 +149,11 @@ def test_correlation_and_agreement_of_odd_lists() -> None:
 def test_the_interval_solves_wilsons_equation_and_is_symmetric(count: int, data) -> None:
     hits, z = data.draw(st.integers(0, count)), 1.959964
     low, high = wilson(hits, count)
-    assert 0 <= low <= (hits / count if count else 0) <= high + 1e-12 and high <= 1
+    share = hits / count if count else 0.0
+    assert 0 <= low <= share + 1e-12 and share - 1e-12 <= high <= 1
     if count:
         for end in (low, high):
-            assert abs(hits / count - end) == pytest.approx(z * math.sqrt(max(0.0, end * (1 - end)) / count), abs=1e-6)
+            assert abs(share - end) == pytest.approx(z * math.sqrt(max(0.0, end * (1 - end)) / count), abs=1e-6)
     assert wilson(count - hits, count) == pytest.approx((1 - high, 1 - low))
     for bad in (-1, count + 1, math.nan):
         with pytest.raises(UserError, match="hits must lie between 0 and the count"):
@@ -160,7 +162,8 @@ def test_the_interval_solves_wilsons_equation_and_is_symmetric(count: int, data)
 
 # --- functional tests ---------------------------------------------------------------------------------------------
 
-CASES = [("否定", "我不恨<script>", "non-hateful"), ("slur", "you!!", "hateful"), ("否定", "a,\"b\"\n\U00020000!", "hateful")]
+CASES = [("否定", "我不恨<script>", "non-hateful"), ("slur", "you!!", "hateful"),
+         ("否定", "a,\"b\"\n\U00020000!", "hateful")]
 
 
 def write_cases(path: Path, rows: Sequence[Sequence[str]], names=("functionality", "test_case", "label_gold")) -> Path:
@@ -186,14 +189,14 @@ def test_cases_of_any_text_are_read_and_the_table_is_a_plain_count(tmp_path: Pat
 
 @pytest.mark.parametrize(("row", "wrong"), [
     (("", "x", "hateful"), "functionality"), (("a", "", "hateful"), "test_case"), (("a", "x", "Hateful"), "label_gold"),
-    (("a",), "test_case, label_gold"), (("", "", ""), "functionality, test_case, label_gold")])
+    (("a",), "test_case, label_gold"), (("", "", ""), "test_case, functionality, label_gold")])
 def test_a_line_that_is_no_case_is_named(tmp_path: Path, row, wrong: str) -> None:
     path = write_cases(tmp_path / "c.csv", [*CASES[:1], row])
     with pytest.raises(UserError, match=rf"Line 3 of c\.csv is no HateCheck case \(missing or wrong: {wrong}\)"):
         read_cases(path)
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00x", b"functionality\n" + b"x" * 200_000, None])
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00x", b"functionality\n\xe4\xb8", None])
 def test_files_that_are_no_table_are_named(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "b.csv").write_bytes(content)
@@ -220,7 +223,7 @@ def test_disguises_change_only_what_they_say(text: str, seed: int) -> None:
             elif name == "digits for letters":
                 assert all(new == chr(LEET.get(ord(old.lower()), ord(old.lower())))
                            for old, new in zip(text, found, strict=True))
-    assert not set(map(chr, HOMOPHONES)) & {""} and all(key != value for key, value in HOMOPHONES.items())
+    assert all(key != value for key, value in HOMOPHONES.items()), "no character stands for itself"
 
 
 def test_recall_under_disguise_the_worst_first() -> None:
@@ -256,8 +259,8 @@ def test_what_leaks_is_alike_and_equal_texts_always_leak(train: list[str], test:
     for place, text in enumerate(test):
         wanted = slow_leak(train, text, 0.8)
         if place in found:
-            assert found[place].similarity == pytest.approx(wanted)
-            assert slow_leak([train[found[place].train]], text, 0.8) == pytest.approx(wanted)
+            own = slow_leak([train[found[place].train]], text, 0.8)
+            assert found[place].similarity == pytest.approx(own) and 0.8 <= own <= wanted
         else:
             assert wanted < 1
     assert without_leaks(train, test) == [place for place in range(len(test)) if place not in found]
@@ -354,7 +357,7 @@ def test_only_0_and_1_are_verdicts(value, evidence: str, before: str) -> None:
     vote = read_vote("p", raw, 7, 0.5)
     assert vote.raw == raw and (vote.tokens, vote.seconds) == (7, 0.5) and len(vote.evidence) <= 200
     assert vote.toxic is (bool(int(value)) if value in (0, 1, "0", "1") else None)
-    assert decided("t", "j", [vote, Vote("p", "r", True)]).toxic in (True, None)
+    assert decided("t", "j", [vote, Vote("p", "r", True)]).toxic is (True if vote.toxic else None)
 
 
 def test_simulated_answers_belong_to_places() -> None:
@@ -368,7 +371,7 @@ def test_simulated_answers_belong_to_places() -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(texts=st.lists(st.sampled_from(["", "骂人", "<script>", "a\nb", "\U00020000", "\u2028", "x"]), max_size=2 * GROUP))
+@given(texts=st.lists(st.sampled_from(["", "骂人", "<script>", "a\nb", "\U00020000", "\u2028"]), max_size=2 * GROUP))
 def test_answers_survive_a_new_start(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     path = tmp_path_factory.mktemp("kept") / "deep" / "answers.jsonl"
     places = list(range(len(texts)))
@@ -382,7 +385,8 @@ def test_answers_survive_a_new_start(tmp_path_factory: pytest.TempPathFactory, t
 # --- the published rules, and the benchmark's table ---------------------------------------------------------------
 
 @settings(max_examples=60, deadline=None)
-@given(st.text("中国國ab \n\t\U00020000", max_size=60), st.lists(st.sampled_from(["中", "国a", "\U00020000"]), unique=True))
+@given(st.text("中国國ab \n\t\U00020000", max_size=60),
+       st.lists(st.sampled_from(["中", "国a", "\U00020000"]), unique=True))
 def test_the_published_values_of_any_text(text: str, words: list[str]) -> None:
     found = official.measure(text, words)
     lines = text.split("\n")
@@ -393,8 +397,9 @@ def test_the_published_values_of_any_text(text: str, words: list[str]) -> None:
     assert 0 <= found.dup_ratio <= 1 and found.fails[0] is True and len(found.fails) == len(official.RULES)
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("", 0.0), ("一", 0.0), ("一" * 13, 0.0), ("一" * 14, 0.0), ("一" * 15, 1.0),
-                                              ("一 \n\t" * 15, 1.0), ("Aa" * 13, 1.0), ("\U00020000" * 15, 1.0)])
+@pytest.mark.parametrize(("text", "wanted"), [("", 0.0), ("一", 0.0), ("一" * 13, 0.0), ("一" * 14, 0.0),
+                                              ("一" * 15, 1.0), ("一 \n\t" * 15, 1.0), ("Aa" * 13, 1.0),
+                                              ("\U00020000" * 15, 1.0), ("一" * 13 + "二三", 0.0)])
 def test_repetition_around_the_length_of_a_window(text: str, wanted: float) -> None:
     assert official.duplication(text) == wanted
 
@@ -424,5 +429,5 @@ def test_no_rows_write_no_table(tmp_path: Path) -> None:
     bench_query.tiled(pa.table({"n_chars": [1]}), 0, path, np.random.Generator(np.random.PCG64(0)))
     assert not path.exists()
     pq.write_table(pa.table({"n_chars": [1]}), path)
-    with pytest.raises(KeyError):
+    with pytest.raises(UserError, match="needs the value 'mean_line', which was not measured"):
         bench_query.tiled(pq.read_table(path), 1, path, np.random.Generator(np.random.PCG64(0)))

@@ -165,6 +165,7 @@ def test_notes_of_the_page_that_are_no_numbers_draw_the_first_page(page: Page, s
                                                                    text: str) -> None:
     usual = clustered(page, shown, run.id, "size", 2, False, "0", "", "")
     assert clustered(page, shown, run.id, "size", 2, False, text, text, text) == usual
+    assert duplicates.asked_of((run.id, "size", 2.0, 0, 7, 5, None)) == duplicates.Asked(run.id, first=7, opened=5)
 
 
 @pytest.mark.parametrize("cluster", [10**30, 2**63, -1, True, "0", None, 1.0])
