@@ -280,6 +280,14 @@ def test_every_requirement_is_pinned_exactly_and_torch_comes_first() -> None:
     assert {"pytest", "ruff", "mypy", "playwright", "hypothesis"}.isdisjoint(names[:len(base)])
 
 
+def test_only_what_is_published_as_plain_source_may_come_without_a_wheel() -> None:
+    options = [line.split("#")[0].split() for line in (ROOT / "requirements.txt").read_text().splitlines()
+               if line.startswith("-")]
+    assert options == [["--no-binary", "zhconv"]]
+    names = {pin.partition("==")[0] for pin in pins(ROOT / "requirements.txt")}
+    assert {name for _, name in options} <= names
+
+
 def test_every_direct_requirement_says_why() -> None:
     first_block = (ROOT / "requirements.txt").read_text().split("# What those bring along")[0]
     lines = [line for line in first_block.splitlines() if "==" in line and not line.startswith("#")]
