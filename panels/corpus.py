@@ -26,7 +26,7 @@ from workbench.panel import QUICK, Panel, Shell
 
 def build(shell: Shell) -> None:
     """Lay out the head and the views, and connect them by the id of the run that is looked at."""
-    shelf = Shelf()
+    shelf = Shelf(scratch=shell.service.settings.home / "tmp")
     corpus, asked = shell.note(""), shell.note("")
     head = corpus_head.lay_out(shell, shelf, corpus)
     with gr.Tabs(elem_classes="dt-modes", selected="filter") as modes:
@@ -84,9 +84,11 @@ def opening(shell: Shell, run_id: str, request: gr.Request) -> tuple[str, dict[s
         view = "inspect" if run.status == "succeeded" else "filter"
         return view, {view: run_id, "filter": run_id}
     if run.task == INDEX:
-        of = str(run.fields.get("corpus", "")).removeprefix("run:").partition("/")[0]
-        return "inspect", {"inspect": of}
+        reference, named, of = str(run.fields.get("corpus", "")).partition("run:")
+        return ("inspect", {"inspect": of.partition("/")[0]}) if named and not reference else ("filter", {})
     return "scorers", {"scorers": run_id}
 
 
-PANEL = Panel("corpus", "corpus.title", 20, build, shows=("mdfg.",))
+SHOWN = ("mdfg.filter.", "mdfg.index.", "mdfg.train_scorer.", "mdfg.toxicity_rounds.", "mdfg.domain_rounds.")
+"""Tasks whose runs the tab can show; scored texts (``mdfg.score.v1``) are a file and stay in the Runs tab."""
+PANEL = Panel("corpus", "corpus.title", 20, build, shows=SHOWN)

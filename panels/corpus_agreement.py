@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from panels import corpus_label_files
-from panels.corpus_label_desk import LabelDesk, Say, Work, at_work, learned, left_out, note, written
+from panels.corpus_label_desk import LabelDesk, Learned, Say, Work, at_work, learned, left_out, not_known, note, written
 from panels.dialogue_form import pane
 from workbench.contract import UserError
 from workbench.panel import LATEST, Shell
@@ -19,8 +19,6 @@ from workbench.widgets import corpus_agreement as shown
 if TYPE_CHECKING:
     from backends.mdfg.explore.acceptance import BinAcceptance
     from backends.mdfg.explore.shares import Share
-
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -84,18 +82,18 @@ def agreed(work: Work, what: str, say: Say) -> str:
     return shown.agreement(pairs, found.fleiss, found.interval, found.documents, say)
 
 
-def accepted(work: Work, what: str, threshold: float | None, without: Sequence[int], say: Say) -> str:
+def accepted(work: Work, what: str, threshold: float | None, without: Learned, say: Say) -> str:
     """Acceptance by score bin and for the corpus."""
     from backends.mdfg.explore.acceptance import acceptance
     from backends.mdfg.explore.scored import said
 
     labels = work.labels.of(what)
     automatic = said(work.corpus, sorted({label.place for label in labels}), what, threshold)
-    found = acceptance(work.population, labels, automatic, bins=BINS, without=without)
+    found = acceptance(work.population, labels, automatic, without=without.places)
     bars = [_bin(one) for one in found.bins if one.of]
     return shown.acceptance(bars, _bar("", found.corpus, work.population.documents),
                             _bar("", found.sample, work.population.documents), found.covered,
-                            left_out(found.left_out, say), say)
+                            f"{left_out(found.left_out, say)} {not_known(without, say)}".strip(), say)
 
 
 def _bin(one: BinAcceptance) -> shown.Bar:

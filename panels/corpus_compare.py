@@ -18,6 +18,7 @@ from backends.mdfg.explore.shelf import Shelf
 from backends.mdfg.recipes import dump_recipe
 from panels import corpus_compare_draw as draw
 from panels import corpus_compare_sides as sides
+from panels import corpus_turns
 from panels.corpus_compare_sides import NAMES, Chosen, Sides
 from panels.corpus_desk import corpus_of
 from workbench.contract import TERMINAL, Json, UserError
@@ -104,7 +105,7 @@ def wire(shell: Shell, view: Compare, tab: gr.Tab) -> None:
     gr.on([tab.select, view.corpus.change, view.sides.change], shell.guard(redraw), state, view.drawn, **LATEST)
     gr.on([view.shown.change], shell.guard(relist), state, view.found, **LATEST)
     for pane in (*view.editors.values(), *view.found):
-        pane.select(shell.guard(press), state, [view.sides, view.shown], **QUEUED)
+        corpus_turns.pressed(pane, shell.guard(press), state, [view.sides, view.shown])
     for name in NAMES:
         _wire_side(shell, view, name)
     shell.on_poll(follow, [view.waiting, view.corpus, view.sides], [view.html["going"], view.waiting, view.sides])

@@ -12,7 +12,9 @@ from backends.mdfg.explore.shelf import Shelf
 from workbench.contract import UserError
 from workbench.panel import Shell
 
-FILTER = "mdfg.filter.v1"
+FILTER, INDEX = "mdfg.filter.v1", "mdfg.index.v1"
+MOST = 50
+"""Runs that a list offers, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,15 @@ def folder_of(shell: Shell, request: gr.Request, run_id: str) -> Path:
     return run.path
 
 
+def index_of(shell: Shell, visitor: str, run_id: str) -> Path | None:
+    """The folder of the newest index of this corpus that this visitor may read."""
+    found, _ = shell.service.runs(visitor, task=INDEX, status="succeeded", limit=MOST)
+    wanted = (f"run:{run_id}", f"run:{run_id}/")
+    return next((run.path for run in found if str(run.fields.get("corpus", "")).startswith(wanted)
+                 and str(run.fields.get("corpus", "")).partition("/")[0] == wanted[0]), None)
+
+
 def corpus_of(shell: Shell, shelf: Shelf, request: gr.Request, run_id: str) -> Corpus:
-    """The opened corpus of a filtering run that this visitor may read. Raises ``UserError`` like :func:`folder_of`."""
-    return shelf.get(folder_of(shell, request, run_id))
+    """The opened corpus of a filtering run that this visitor may read, with its newest index: every view gets the same
+    one from the shelf. Raises ``UserError`` like :func:`folder_of`."""
+    return shelf.get(folder_of(shell, request, run_id), index_of(shell, shell.visitor(request), run_id))

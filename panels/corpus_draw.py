@@ -35,8 +35,15 @@ def bar(corpus: Corpus, state: State, lang: str) -> str:
                     for name in ("all", "kept", "dropped") if name in SHOWN)
     group = element("div", shows, class_="co-shows", role="group", aria_label=say(lang, "corpus.show"))
     counted = corpus_table.counted(found.shown, found.total, found.filter, lang)
-    return element("div", group + counted + corpus_table.chips(chips(corpus, state.selection, lang), lang),
-                   class_="co co-bar")
+    return element("div", group + counted + corpus_table.chips(chips(corpus, state.selection, lang), lang)
+                   + _noted(corpus, state.selection.search, lang), class_="co co-bar")
+
+
+def _noted(corpus: Corpus, search: Query | None, lang: str) -> str:
+    """What should be known about the hits of the search, such as that only the best ones are shown."""
+    notes = corpus.hits(search).notes if search else ()
+    said = " ".join(say(lang, f"corpus.hits.{note.key}", **dict(note.values)) for note in notes)
+    return element("p", esc(said), class_="co-dim", role="note") if said else ""
 
 
 def chips(corpus: Corpus, selection: Selection, lang: str) -> list[tuple[str, str]]:

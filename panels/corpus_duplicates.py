@@ -200,6 +200,8 @@ def decision(made: Decision | None, size: int, say: Say) -> str:
 
 def members(opened: Opened, made: Decision | None, other: int, say: Say) -> str:
     """The members of the opened cluster with a box for each."""
+    from backends.mdfg.explore.clusters import COMPARED
+
     rows = [shown.MemberRow(
         one.place, one.title or f"{one.place}", one.source, one.length, one.quality, one.passes, one.kept, one.best,
         one.best if made is None else one.place in made.keep, one.jaccard, one.estimate, one.snippet)
@@ -208,6 +210,8 @@ def members(opened: Opened, made: Decision | None, other: int, say: Say) -> str:
     if made is not None:
         by = say("label.clusters.by", name=made.by) if made.by else ""
         why = f"{decision(made, opened.cluster.size, say)}{by} · {why}"
+    if opened.cut:
+        why += " " + say("label.clusters.cut", count=opened.cut, most=f"{COMPARED:,}")
     return shown.members(opened.cluster.number, rows, other, why, opened.cluster.size - len(rows), say)
 
 

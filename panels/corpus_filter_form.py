@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -161,7 +162,7 @@ def take_in(shell: Shell, path: Path) -> tuple[str, str]:
     kept = shell.service.settings.home / "uploads" / f"{sha}.txt"
     kept.parent.mkdir(parents=True, exist_ok=True)
     if not kept.is_file():
-        shutil.copyfile(path, temporary := kept.with_name(f".{sha}.tmp"))
+        shutil.copyfile(path, temporary := kept.with_name(f".{sha}.{secrets.token_hex(8)}.tmp"))
         temporary.replace(kept)
     name = re.sub(r"[/\\\x00-\x1f]", "_", path.name)[-200:]
     return f"{sha}/{name}", name

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from backends.mdfg.explore.shelf import Shelf
-from panels.corpus_desk import FILTER, Desk, corpus_of
+from panels.corpus_desk import FILTER, MOST, Desk, corpus_of
+from panels.corpus_desk import index_of as index_of
 from panels.dialogue_form import pane
 from workbench.contract import Json
 from workbench.panel import QUEUED, QUICK, Shell
@@ -18,9 +18,6 @@ from workbench.text import gloss, say
 from workbench.widgets.badge import badge
 from workbench.widgets.corpus_numbers import count
 from workbench.widgets.markup import element, esc, open_link
-
-MOST = 50
-"""Runs that the list offers, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +82,3 @@ def facts(shell: Shell, shelf: Shelf, request: gr.Request, run_id: str) -> str:
     link = open_link("runs", run_id, say(lang, "corpus.head.open"))
     return element("div", element("span", esc(words)) + (badge(stated, (), lang) if stated else "") + link,
                    class_="co co-facts")
-
-
-def index_of(shell: Shell, visitor: str, run_id: str) -> Path | None:
-    """The folder of the newest index of this corpus that this visitor may read."""
-    found, _ = shell.service.runs(visitor, task="mdfg.index.v1", status="succeeded", limit=MOST)
-    wanted = (f"run:{run_id}", f"run:{run_id}/")
-    return next((run.path for run in found if str(run.fields.get("corpus", "")).startswith(wanted)
-                 and str(run.fields.get("corpus", "")).partition("/")[0] == wanted[0]), None)

@@ -6,6 +6,7 @@ hangs on it. A timer draws when the run or the state changed in another way (the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,12 +17,19 @@ from gradio.components import Component
 from backends.mdfg.explore.corpus import Corpus
 from backends.mdfg.explore.selection import Selection
 from backends.mdfg.explore.shelf import Shelf
-from panels import corpus_draw, corpus_filter_form, corpus_reader, corpus_search, corpus_state, corpus_take
-from panels.corpus_desk import Desk, folder_of
-from panels.corpus_head import index_of
+from panels import (
+    corpus_draw,
+    corpus_filter_form,
+    corpus_reader,
+    corpus_search,
+    corpus_state,
+    corpus_take,
+    corpus_turns,
+)
+from panels.corpus_desk import Desk, corpus_of, folder_of
 from panels.corpus_state import State
 from workbench.contract import TERMINAL, UserError
-from workbench.panel import LATEST, QUEUED, QUICK, Shell
+from workbench.panel import LATEST, QUEUED, Shell
 from workbench.text import say
 from workbench.widgets.corpus_press import PRESS
 from workbench.widgets.markup import element, esc
@@ -31,17 +39,18 @@ PARTS = ("bar", "rules", "charts", "table", "reader")
 ONLY: Mapping[str, Sequence[str]] = {"open": ("table", "reader"), "step": ("table", "reader"), "sort": ("table",),
                                      "page": ("table",)}
 """Parts that hang on a press; every part for other presses."""
-EVERY: Mapping[str, Any] = {**QUEUED, "trigger_mode": "multiple"}
-"""No press is dropped. (``always_last`` repeats an earlier press's data in place of the last one's: seen in 6.31.)"""
+TEACH = ("like", "unlike")
+"""Presses that need the index of meaning."""
 
 
 @dataclass(frozen=True)
 class Inspect:
-    """The components of the view. ``sent`` says what is drawn, ``waiting`` is the sample's run while it goes on."""
+    """The components of the view. ``sent`` says of every part what is drawn, ``waiting`` is the sample's run while it
+    goes on."""
 
     shelf: Shelf
     state: gr.Textbox
-    sent: gr.Textbox
+    sent: Mapping[str, gr.Textbox]
     waiting: gr.Textbox
     hint: gr.Column
     body: gr.Column
@@ -54,13 +63,18 @@ class Inspect:
 
     @property
     def drawn(self) -> list[Component]:
-        """What a press may change: the state, what is sent, the parts."""
-        return [self.state, self.sent, *(self.parts[name] for name in PARTS)]
+        """What a press may change: the state, the parts, what is sent of each."""
+        return [self.state, *(self.parts[name] for name in PARTS), *self.keys]
+
+    @property
+    def keys(self) -> list[Component]:
+        """The notes of what is drawn, in the order of the parts."""
+        return [self.sent[name] for name in PARTS]
 
 
 def lay_out(shell: Shell, shelf: Shelf, corpus: gr.Textbox) -> Inspect:
     """Make the components of the view."""
-    state, sent, waiting = shell.note(""), shell.note(""), shell.note("")
+    state, waiting, sent = shell.note(""), shell.note(""), {name: shell.note("") for name in PARTS}
     parts: dict[str, gr.HTML] = {}
     with gr.Column(elem_classes="co-hint") as hint:
         gr.HTML(f'<p class="dt-hint">{shell.label("corpus.inspect.empty")}</p>', apply_default_css=False)
@@ -96,7 +110,10 @@ def wire(shell: Shell, view: Inspect, desk: Desk, elsewhere: corpus_take.Elsewhe
     def press(run_id: str, text: str, request: gr.Request, event: gr.EventData) -> list[Any]:
         data = event._data if isinstance(event._data, Mapping) else {}
         act, key, value = (str(data.get(name) or "") for name in ("act", "key", "value"))
-        return pressed(shell, view, request, run_id, text, (act, key, value))
+        if act in TEACH and folder_of(shell, request, run_id) and corpus_search.lacking(shell, request, run_id):
+            gr.Warning(say(shell.lang(request), "corpus.search.needs"), duration=8)
+            return [*[gr.skip()] * len(view.drawn), gr.update(visible=True)]
+        return [*pressed(shell, view, request, run_id, text, (act, key, value)), gr.skip()]
 
     def search(kind: str, words: str, least: float | None, run_id: str, text: str, request: gr.Request) -> list[Any]:
         opened = corpus(shell, view, request, run_id)
@@ -107,17 +124,18 @@ def wire(shell: Shell, view: Inspect, desk: Desk, elsewhere: corpus_take.Elsewhe
         state = replace(_state(text, run_id), charts=tuple(names or ()))
         return _all(corpus(shell, view, request, run_id), state, shell.lang(request), ("charts",))
 
-    def look(run_id: str, text: str, sent: str, request: gr.Request) -> Any:
-        return tick(shell, view, request, run_id, text, sent)
-    for name in PARTS:
-        view.parts[name].select(shell.guard(press), held, view.drawn, **EVERY)
+    def look(run_id: str, text: str, bar: str, rules: str, charts: str, table: str, reader: str,
+             request: gr.Request) -> Any:
+        return tick(shell, view, request, run_id, text, (bar, rules, charts, table, reader))
     box = view.search
-    gr.on([box.go.click, box.text.submit], shell.guard(search), [box.kind, box.text, box.least, *held], view.drawn,
-          **LATEST)
-    view.charts.input(shell.guard(choose), [view.charts, *held], view.drawn, **LATEST)
-    shell.on_poll(look, [*held, view.sent], view.drawn, every=0.4)
+    for name in PARTS:
+        corpus_turns.pressed(view.parts[name], shell.guard(press), held, [*view.drawn, box.make])
+    corpus_turns.in_turn([box.go.click, box.text.submit], shell.guard(search), [box.kind, box.text, box.least, *held],
+                         view.drawn)
+    corpus_turns.in_turn([view.charts.input], shell.guard(choose), [view.charts, *held], view.drawn)
+    shell.on_poll(look, [*held, *view.keys], view.drawn, every=0.4)
     shell.keep_state("corpus", view.state)
-    corpus_search.wire(shell, box, desk)
+    corpus_search.wire(shell, box, desk, view.state)
     corpus_take.wire(shell, view.take, view.shelf, view.state, desk, elsewhere)
     _wire_corpus(shell, view, desk)
 
@@ -144,14 +162,13 @@ def _wire_corpus(shell: Shell, view: Inspect, desk: Desk) -> None:
           **LATEST)
     view.example.click(shell.guard(begin), None, [view.waiting], **QUEUED)
     shell.on_poll(wait, [view.waiting], [view.waiting, desk.corpus, view.status], every=0.5)
-    gr.on([desk.asked.change], shell.guard(ask), [desk.asked, desk.corpus, view.state], [view.state, desk.asked],
-          **QUICK)
+    corpus_turns.in_turn([desk.asked.change], shell.guard(ask), [desk.asked, desk.corpus, view.state],
+                         [view.state, desk.asked])
 
 
 def corpus(shell: Shell, view: Inspect, request: gr.Request, run_id: str) -> Corpus:
     """The opened corpus with its index of meaning, where there is one."""
-    folder = folder_of(shell, request, run_id)
-    return view.shelf.get(folder, index_of(shell, shell.visitor(request), run_id))
+    return corpus_of(shell, view.shelf, request, run_id)
 
 
 def _state(text: str, run_id: str) -> State:
@@ -162,9 +179,16 @@ def _state(text: str, run_id: str) -> State:
         return State(run_id)
 
 
-def key_of(run_id: str, text: str, lang: str) -> str:
-    """What is drawn when these are shown."""
-    return f"{run_id} {lang} {text}"
+def keys_of(state: State, lang: str) -> dict[str, str]:
+    """What is drawn in every part when this state is shown: a digest of what that part hangs on."""
+    bare = State(state.of, state.selection)
+    hang = {"bar": bare, "rules": bare, "charts": replace(bare, charts=state.charts),
+            "table": replace(state, charts=()), "reader": replace(bare, opened=state.opened)}
+    return {name: _digest(lang, state.of, hang[name].text) for name in PARTS}
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.blake2b("\n".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def pressed(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text: str,
@@ -175,9 +199,9 @@ def pressed(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text:
     if act == "step":
         found = corpus_reader.stepped(opened, state, 1 if value == "1" else -1)
         if found is None:
-            return [gr.skip()] * (2 + len(PARTS))
+            return [gr.skip()] * len(view.drawn)
         state = replace(state, opened=found[0], offset=found[1])
-    elif act in ("like", "unlike"):
+    elif act in TEACH:
         state = corpus_state.taught(state, act, int(key) if key.isdecimal() else 0)
     else:
         state = corpus_state.changed(state, act, key, value)
@@ -186,8 +210,13 @@ def pressed(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text:
 
 def _all(opened: Corpus, state: State, lang: str, parts: Sequence[str]) -> list[Any]:
     """Values of :attr:`Inspect.drawn` with these parts drawn."""
-    made = draw(opened, state, lang, parts)
-    return [state.text, key_of(state.of, state.text, lang), *(made.get(name, gr.skip()) for name in PARTS)]
+    return [state.text, *_told(draw(opened, state, lang, parts), keys_of(state, lang))]
+
+
+def _told(made: Mapping[str, str], keys: Mapping[str, str]) -> list[Any]:
+    """The parts that were made with what is drawn in them; the others and theirs stay."""
+    return [*(made.get(name, gr.skip()) for name in PARTS),
+            *(keys[name] if name in made else gr.skip() for name in PARTS)]
 
 
 def draw(opened: Corpus, state: State, lang: str, parts: Sequence[str] = PARTS) -> dict[str, str]:
@@ -197,23 +226,26 @@ def draw(opened: Corpus, state: State, lang: str, parts: Sequence[str] = PARTS) 
     return {name: makers[name](opened, state, lang) for name in PARTS if name in parts}
 
 
-def tick(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text: str, sent: str) -> Any:
-    """Draw everything when something else is drawn than should be; an address that cannot be read is told once."""
+def tick(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text: str, sent: Sequence[str]) -> Any:
+    """Draw the parts in which something else is drawn than should be (``sent``, in the order of the parts); an address
+    that cannot be read is told once."""
     lang = shell.lang(request)
-    key = key_of(run_id, text, lang)
-    if not run_id or key == sent:
+    wrong = "! " + _digest(lang, run_id, text)
+    if not run_id or all(key == wrong for key in sent):
         return gr.skip()
     try:
         state = corpus_state.read(text, run_id)
-        made = draw(corpus(shell, view, request, run_id), state, lang)
+        keys = keys_of(state, lang)
+        stale = [name for name, key in zip(PARTS, sent, strict=True) if key not in (keys[name], wrong)]
+        if not stale and state.text == text:
+            return gr.skip()
+        made = draw(corpus(shell, view, request, run_id), state, lang, stale)
     except UserError as error:
         words = esc(say(lang, "corpus.chip.clear"))
         clear = element("button", words, type="button", class_="wb-link", data_act="clear")
         told = element("p", esc(error) + " " + clear, class_="co co-wrong", role="alert")
-        return [gr.skip(), key, told, *[""] * (len(PARTS) - 1)]
-    if state.text == text:
-        return [gr.skip(), key, *made.values()]
-    return [state.text, key_of(run_id, state.text, lang), *made.values()]
+        return [gr.skip(), *_told({**dict.fromkeys(PARTS, ""), "bar": told}, dict.fromkeys(PARTS, wrong))]
+    return [gr.skip() if state.text == text else state.text, *_told(made, keys)]
 
 
 def awaited(shell: Shell, waiting: str, request: gr.Request) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from panels.corpus_desk import corpus_of
-from panels.corpus_label_desk import LabelDesk, Say, Work, at_work, learned, left_out, note, written
+from panels.corpus_label_desk import LabelDesk, Say, Work, at_work, learned, left_out, not_known, note, written
 from panels.dialogue_form import pane
 from workbench.contract import UserError
 from workbench.panel import LATEST, QUEUED, Shell
@@ -99,17 +99,17 @@ def looks(shell: Shell, desk: LabelDesk, request: gr.Request, asked: Sequence[st
     try:
         elsewhere = written(percent, say("label.lab.elsewhere"), 0, 100)
         work = at_work(shell, desk, request, asked[0], asked[1], asked[2])
-        known = sample(work.population, work.labels.of(asked[1]), work.scale,
-                       learned(shell, request, work, asked[1]))
+        seen = learned(shell, request, work, asked[1])
+        known = sample(work.population, work.labels.of(asked[1]), work.scale, seen.places)
         every = lab(work.population, known)
         now = at_threshold(work.population, known, HALF if threshold is None else float(threshold))
     except UserError as error:
         return [note(str(error)), ""]
-    return [figures(work, every, now, elsewhere, say), charts(work, every, now, say)]
+    return [figures(work, every, now, elsewhere, say, not_known(seen, say)), charts(work, every, now, say)]
 
 
-def figures(work: Work, every: Lab, now: Point, percent: float | None, say: Say) -> str:
-    """Precision, recall, what is kept, prevalence, and what these are made of."""
+def figures(work: Work, every: Lab, now: Point, percent: float | None, say: Say, more: str = "") -> str:
+    """Precision, recall, what is kept, prevalence, what these are made of, and ``more`` to be known about them."""
     kept = kept_of(work, now)
     rows = [(say("label.lab.precision"), told(now.precision), say("label.lab.precision.help")),
             (say("label.lab.recall"), told(now.recall), say(f"label.lab.recall.{every.what}")),
@@ -123,8 +123,7 @@ def figures(work: Work, every: Lab, now: Point, percent: float | None, say: Say)
     base = say("label.lab.base", documents=every.documents, positives=every.positives, labelled=now.precision.documents,
                covered=f"{100 * every.covered:.0f}",
                undecided=every.undecided, total=f"{work.population.documents:,}")
-    notes = f"{base} {left_out(every.left_out, say)}".strip()
-    return shown.figures(rows) + note(notes)
+    return shown.figures(rows) + note(" ".join(filter(None, (base, left_out(every.left_out, say), more))))
 
 
 def kept_of(work: Work, now: Point) -> tuple[str, str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from backends.mdfg.explore.corpus import Corpus
     from backends.mdfg.explore.labels import Dimension, Labels
     from backends.mdfg.explore.population import Population
+    from backends.mdfg.explore.training_overlap import Overlap
 
 WHATS = ("quality", "toxicity", "domain")
 SHOWS = ("all", "kept", "dropped")
@@ -86,24 +87,49 @@ def at_work(shell: Shell, desk: LabelDesk, request: gr.Request, run_id: str, wha
     return Work(corpus, desk.populations.of(corpus, what, show), read_labels(corpus.commands()), scale)
 
 
-def learned(shell: Shell, request: gr.Request, work: Work, what: str) -> tuple[int, ...]:
-    """Labelled documents that a scorer of this corpus has been trained on (or near-copies of them): figures about the
-    scorer leave them out. Only training runs that this visitor may see are looked into."""
+@dataclass(frozen=True)
+class Learned:
+    """``places`` of labelled documents that a scorer of the corpus has been trained on (or near-copies of them).
+    ``unknown`` are scorers of which it is not, or not wholly, known what they learned from."""
+
+    places: tuple[int, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def learned(shell: Shell, request: gr.Request, work: Work, what: str) -> Learned:
+    """Labelled documents that figures about the scorers leave out. Only training runs that this visitor may see are
+    looked into. Bundled scorers name their public data in their cards and are passed over."""
+    places = tuple(sorted({label.place for label in work.labels.of(what) if label.place < work.corpus.total}))
+    found, unknown = set[int](), list[str]()
+    for reference in dict.fromkeys(work.corpus.recipe.scorers) if places else ():
+        if reference.startswith("bundled:"):
+            continue
+        overlap = seen_by(shell, request, work.corpus, reference, places)
+        if overlap is None or not overlap.known:
+            unknown.append(reference)
+        found |= set(overlap.places if overlap else ())
+    return Learned(tuple(sorted(found)), tuple(unknown))
+
+
+def seen_by(shell: Shell, request: gr.Request, corpus: Corpus, reference: str,
+            places: tuple[int, ...]) -> Overlap | None:
+    """Which of some documents a scorer has learned from, computed once for these documents; ``None`` for a scorer of
+    no run, and for one whose run was deleted or is somebody else's."""
     from backends.mdfg.explore.training_overlap import overlap
 
-    places = sorted({label.place for label in work.labels.of(what) if label.place < work.corpus.total})
-    runs = [reference.removeprefix("run:").partition("/")[0] for reference in work.corpus.recipe.scorers
-            if reference.startswith("run:")]
-    if not places or not runs:
-        return ()
-    texts = {one.place: one.text for one in work.corpus.texts(places)}
-    found: set[int] = set()
-    for run_id in dict.fromkeys(runs):
-        try:
-            found |= set(overlap(texts, shell.service.run(shell.visitor(request), run_id).path).places)
-        except UserError:
-            continue  # deleted, or somebody else's: nothing can be said about it
-    return tuple(sorted(found))
+    if not reference.startswith("run:"):
+        return None
+    try:  # the right to see the run is asked for at every look, the texts are compared once
+        run = shell.service.run(shell.visitor(request), reference.removeprefix("run:").partition("/")[0]).path
+    except UserError:
+        return None
+    return corpus.answer(("seen in training", str(run), places),
+                         lambda: overlap({one.place: one.text for one in corpus.texts(places, light=True)}, run))
+
+
+def not_known(found: Learned, say: Say) -> str:
+    """Scorers of which it is not known what they learned from, in words; empty where there is none."""
+    return say("label.not_known", names=", ".join(found.unknown)) if found.unknown else ""
 
 
 def may_write(shell: Shell, request: gr.Request, run_id: str) -> None:

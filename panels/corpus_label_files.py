@@ -12,6 +12,7 @@ import gradio as gr
 
 from panels.corpus_label_desk import LabelDesk, Work, at_work
 from workbench.contract import UserError
+from workbench.hub_local import LABELS
 from workbench.panel import QUEUED, Shell
 from workbench.widgets.markup import esc
 
@@ -102,9 +103,9 @@ def kept(shell: Shell, work: Work, asked: tuple[str, str, str]) -> Path:
     from backends.mdfg.explore.label_export import export
 
     labels = work.labels.of(asked[1])
-    folder = shell.service.settings.home / "labels"
+    folder = shell.service.settings.home / LABELS
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{asked[0]}-{asked[1]}-{secrets.token_hex(4)}.jsonl"
+    path = folder / f"{asked[0]}-{asked[1]}-{secrets.token_hex(16)}.jsonl"
     try:
         export(work.corpus, labels, path, rows="documents")
     except UserError:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from backends.mdfg.explore.queue import Ask, Item, Queue
 
 KINDS = ("bins", "uncertain", "toxic", "random")
+BINS = (1, 2, 5, 10)
+"""Numbers of score bins to draw from (``strata.DRAWN``)."""
 LAST = 8
 MOST_SKIPPED = 200
 Shown = tuple[str, str, str]
@@ -50,10 +52,12 @@ def lay_out(shell: Shell) -> Labelling:
                                   info=shell.label("label.queue.help"))
         put["blind"] = gr.Checkbox(True, label=shell.label("label.blind"), info=shell.label("label.blind.help"))
     with gr.Accordion(shell.label("label.more"), open=False, elem_classes="wb-group"), gr.Row(elem_classes="dt-knobs"):
-        for name, value, most in (("size", 100, 10_000), ("people", 2, 20), ("bins", 10, 50), ("seed", 0, 2**31 - 1)):
-            put[name] = gr.Number(value, minimum=0 if name == "seed" else 1, maximum=most, precision=0,
-                                  label=shell.label(f"label.{name}"), info=shell.label(f"label.{name}.help"),
-                                  min_width=120)
+        for name, value, least, most in (("size", 100, 1, 10_000), ("people", 2, 1, 20), ("bins", 10, 1, 10),
+                                         ("seed", 0, 0, 2**31 - 1)):
+            said: dict[str, Any] = {"label": shell.label(f"label.{name}"), "info": shell.label(f"label.{name}.help"),
+                                    "value": value, "min_width": 120}
+            put[name] = (gr.Dropdown([(str(count), count) for count in BINS], filterable=False, **said)
+                         if name == "bins" else gr.Number(minimum=least, maximum=most, precision=0, **said))
         put["threshold"] = gr.Number(0.5, minimum=0, maximum=1, step=0.01, label=shell.label("label.threshold"),
                                      info=shell.label("label.threshold.help"), min_width=120)
     html = {"track": pane()}

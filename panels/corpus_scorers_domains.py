@@ -96,5 +96,8 @@ def next_round(run: Run, picks: str, say: Say) -> dict[str, Json]:
               for act in ACTS}
     if not found:
         raise UserError(say("label.words.undecided"))
-    kept = {name: value for name, value in run.fields.items() if name not in ("data", "keywords")}
+    data = run.fields.get("data") or []
+    named = isinstance(data, list | tuple) and any(str(reference).startswith("run:") for reference in data)
+    left = ("keywords",) if named else ("keywords", "data")  # runs are named again: who may read them is checked anew
+    kept = {name: value for name, value in run.fields.items() if name not in left}
     return {**kept, "previous": f"run:{run.id}/round", "accepted": chosen["accept"], "rejected": chosen["reject"]}

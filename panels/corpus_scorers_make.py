@@ -43,12 +43,13 @@ class Make:
     html: Mapping[str, gr.HTML]
     buttons: Mapping[str, gr.Button]
     people: Mapping[str, Component]
+    answers: rounds.Answers
 
     @property
     def polled(self) -> list[Component]:
         """What a tick may change, in the order of :func:`corpus_scorers_show.looks`."""
         return [*(self.html[name] for name in show.PARTS), *(self.buttons[name] for name in show.CONTROLS),
-                *self.people.values(), self.sent]
+                *self.people.values(), self.answers.row, self.sent]
 
     @property
     def reviewing(self) -> list[Component]:
@@ -82,9 +83,11 @@ def lay_out(shell: Shell) -> Make:
                 only = gr.Dropdown([(shell.label(f"label.judged.{name}"), name) for name in rounds.ONLY],
                                    value="undecided", filterable=False, visible=False,
                                    label=shell.label("label.judged"))
+            answers = rounds.lay_out(shell)
             html["review"] = pane(PRESS)
     gr.on(None, lambda run_id: gr.update(visible=not run_id), [run], [hint], **QUICK)
-    made = Make(run, sent, asked, picks, kind, form, example, earlier, html, buttons, {"by": by, "only": only})
+    made = Make(run, sent, asked, picks, kind, form, example, earlier, html, buttons, {"by": by, "only": only},
+                answers)
     _draw_form(shell, made)
     return made
 
@@ -186,6 +189,7 @@ def wire(shell: Shell, make: Make, tab: gr.Tab) -> None:
     make.html["review"].select(shell.guard(decided), make.reviewing, [make.html["review"], make.picks], **QUEUED)
     gr.on([tab.select, make.people["only"].change, make.sent.change], judged, make.reviewing, [make.html["review"]],
           **LATEST)
+    rounds.wire(shell, make.answers, make.run)
     shell.on_poll(look, [make.run, make.sent], make.polled, every=1.0)
 
 
@@ -198,4 +202,4 @@ def tick(shell: Shell, run_id: str, sent: str, request: gr.Request) -> Any:
     if run.task not in kinds.TASKS:
         return gr.skip()
     return changes_of(show.looks(shell, visitor, run, lang), sent, f"{run_id}/{lang}",
-                      (*show.CONTROLS, *show.PEOPLE))
+                      (*show.CONTROLS, *show.PEOPLE, "answers"))

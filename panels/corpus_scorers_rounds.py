@@ -1,14 +1,18 @@
-"""Toxicity rounds: figures beside the control, the judge, and its texts to be labelled by a person."""
+"""Toxicity rounds: figures beside the control, the judge, its texts to be labelled by a person, and these labels as a
+file that a training reads."""
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from panels.corpus_label_desk import Say
-from workbench.contract import UserError
-from workbench.panel import Shell
+from workbench.contract import UserError, unknown
+from workbench.panel import QUEUED, QUICK, Shell
 from workbench.runs import Run
 from workbench.widgets import corpus_rounds as widget
 from workbench.widgets.markup import element, esc
@@ -17,9 +21,59 @@ from workbench.widgets.measured import number
 if TYPE_CHECKING:
     from backends.mdfg.explore.rounds import RoundsView
 
+TASK = "mdfg.toxicity_rounds.v1"
 ONLY = ("undecided", "all", "toxic", "harmless", "against")
 VALUES = ("toxic", "harmless", "unsure")
 PAGE = 30
+FORMS = ("jsonl", "csv")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The components that give people's answers away; ``row`` is there for a finished run of rounds only."""
+
+    row: gr.Column
+    form: gr.Radio
+    export: gr.Button
+    file: gr.File
+
+
+def lay_out(shell: Shell) -> Answers:
+    """Make the components of :class:`Answers`."""
+    with gr.Column(visible=False) as row:
+        with gr.Row(elem_classes="dt-controls"):
+            form = gr.Radio([(name.upper(), name) for name in FORMS], value="jsonl", show_label=False,
+                            container=False, elem_classes="dt-row")
+            export = gr.Button(shell.label("label.rounds.export"), size="sm")
+        file = gr.File(visible=False, label=shell.label("label.file"), interactive=False)
+    return Answers(row, form, export, file)
+
+
+def wire(shell: Shell, view: Answers, run: gr.Textbox) -> None:
+    """Connect the button; another run takes the file away."""
+    def give(run_id: str, form: str, request: gr.Request) -> Any:
+        path, rows = answers(shell, request, run_id, form)
+        gr.Info(shell.t(shell.lang(request), "label.rounds.exported", count=f"{rows:,}"), duration=8)
+        return gr.update(value=str(path), visible=True)
+    view.export.click(shell.guard(give), [run, view.form], [view.file], **QUEUED)
+    run.change(lambda: gr.update(value=None, visible=False), None, [view.file], **QUICK)
+
+
+def answers(shell: Shell, request: gr.Request, run_id: str, form: str) -> tuple[Path, int]:
+    """Write the texts on which people agree with their labels, in a folder that nobody can guess: (file, rows).
+
+    Raises ``UserError`` for another kind of run or form, and when there is nothing to write."""
+    from backends.mdfg.explore.label_export import export_judged
+
+    run = shell.service.run(shell.visitor(request), run_id)
+    if run.task != TASK or run.status != "succeeded":
+        raise UserError(f"The run {run_id} has no judged texts.", advice="Choose a finished run of toxicity rounds.")
+    if form not in FORMS:
+        raise unknown("layout", form, FORMS)
+    folder = shell.service.settings.home / "cache" / "page" / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    path = folder / f"labels-toxicity.{form}"
+    return path, export_judged(run.path, path, "csv" if form == "csv" else "jsonl")
 
 
 def figures(run: Run, say: Say) -> str:

@@ -45,7 +45,7 @@ def looks(shell: Shell, visitor: str, run: Run, lang: str) -> dict[str, Json]:
             "continue": mine and run.status in ("failed", "cancelled", "lost", "paused"),
             "try": bool(result) and has_scorer(run),
             "next": bool(result) and run.task == kinds.KINDS["domains"].task and mine,
-            **dict.fromkeys(PEOPLE, bool(result) and run.task == kinds.KINDS["rounds"].task)}
+            **dict.fromkeys((*PEOPLE, "answers"), bool(result) and run.task == kinds.KINDS["rounds"].task)}
 
 
 def has_scorer(run: Run) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 
 from backends.mdfg.explore.query import KINDS
-from panels.corpus_desk import Desk, folder_of
-from panels.corpus_head import index_of
+from panels.corpus_desk import Desk, folder_of, index_of
+from panels.corpus_state import read
 from panels.dialogue_form import pane
-from workbench.contract import TERMINAL
+from workbench.contract import TERMINAL, UserError
 from workbench.panel import QUEUED, QUICK, Shell
 from workbench.text import say
 from workbench.widgets.markup import element, esc
@@ -46,11 +46,11 @@ def lay_out(shell: Shell) -> Search:
     return Search(kind, text, least, go, make, shell.note(""), pane())
 
 
-def wire(shell: Shell, search: Search, desk: Desk) -> None:
-    """Offer the index where a search needs it, and follow its run."""
-    def offer(kind: str, run_id: str, request: gr.Request) -> Any:
-        needed = kind in BY_MEANING and bool(run_id) and index_of(shell, shell.visitor(request), run_id) is None
-        return gr.update(visible=needed)
+def wire(shell: Shell, search: Search, desk: Desk, state: gr.Textbox) -> None:
+    """Offer the index where a search needs it, be it chosen in the box or held by the address, and follow its run."""
+    def offer(kind: str, run_id: str, text: str, request: gr.Request) -> Any:
+        needed = kind in BY_MEANING or held(text, run_id) in BY_MEANING
+        return gr.update(visible=needed and lacking(shell, request, run_id))
 
     def make(run_id: str, request: gr.Request) -> str:
         folder_of(shell, request, run_id)
@@ -60,10 +60,24 @@ def wire(shell: Shell, search: Search, desk: Desk) -> None:
 
     def follow(indexing: str, request: gr.Request) -> Any:
         return progress(shell, indexing, request)
-    gr.on([search.kind.change, desk.corpus.change], shell.guard(offer), [search.kind, desk.corpus], [search.make],
-          **QUICK)
+    gr.on([search.kind.change, desk.corpus.change, state.change], shell.guard(offer),
+          [search.kind, desk.corpus, state], [search.make], **QUICK)
     search.make.click(shell.guard(make), [desk.corpus], [search.indexing], **QUEUED)
     shell.on_poll(follow, [search.indexing], [search.status, search.make, search.indexing], every=0.7)
+
+
+def lacking(shell: Shell, request: gr.Request, run_id: str) -> bool:
+    """Whether a corpus is looked at that has no index of meaning."""
+    return bool(run_id) and index_of(shell, shell.visitor(request), run_id) is None
+
+
+def held(text: str, run_id: str) -> str:
+    """The kind of search that a state holds; empty where it holds none, or nobody can read it."""
+    try:
+        search = read(text, run_id).selection.search
+    except UserError:
+        return ""
+    return search.kind if search else ""
 
 
 def progress(shell: Shell, indexing: str, request: gr.Request) -> Any:

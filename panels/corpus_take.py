@@ -13,8 +13,9 @@ from typing import Any
 import gradio as gr
 import orjson
 
-from backends.mdfg.explore import pages, queries
+from backends.mdfg.explore import decisions, pages, queries
 from backends.mdfg.explore.corpus import Corpus
+from backends.mdfg.explore.decisions import Change
 from backends.mdfg.explore.judging import moved_recipe, quoted
 from backends.mdfg.explore.shelf import Shelf
 from backends.mdfg.recipes import Recipe, dump_recipe
@@ -22,7 +23,7 @@ from panels.corpus_compare_sides import against
 from panels.corpus_desk import FILTER, Desk, corpus_of, folder_of
 from panels.corpus_state import State, read
 from workbench.contract import UserError, unknown
-from workbench.panel import QUEUED, QUICK, Shell
+from workbench.panel import LATEST, QUEUED, QUICK, Shell
 
 MOST = 20_000
 """Documents in one file (ours): more is the work of a run, which streams."""
@@ -34,10 +35,12 @@ LAYOUTS = ("jsonl", "csv")
 
 @dataclass(frozen=True)
 class Take:
-    """The components: layout, button and file of the export; name, button, YAML, file, "run it" and "compare" of the
-    recipe."""
+    """The components: the part that folds; layout, "apply the decisions on clusters", button and file of the export;
+    name, button, YAML, file, "run it" and "compare" of the recipe."""
 
+    part: gr.Accordion
     layout: gr.Radio
+    decided: gr.Checkbox
     export: gr.Button
     file: gr.File
     name: gr.Textbox
@@ -58,11 +61,12 @@ class Elsewhere:
 
 def lay_out(shell: Shell) -> Take:
     """Make the components."""
-    with gr.Accordion(shell.label("corpus.take"), open=False, elem_classes="wb-group"):
+    with gr.Accordion(shell.label("corpus.take"), open=False, elem_classes="wb-group") as part:
         with gr.Row(elem_classes="co-row"):
             layout = gr.Radio([(shell.label(f"corpus.take.{name}"), name) for name in LAYOUTS], value="jsonl",
                               show_label=False, container=False, elem_classes="dt-row")
             export = gr.Button(shell.label("corpus.take.selection"), size="sm")
+        decided = gr.Checkbox(True, visible=False, label=shell.label("corpus.take.decided.plain"))
         file = gr.File(visible=False, label=shell.label("corpus.take.file"), interactive=False)
         with gr.Row(elem_classes="co-row"):
             name = gr.Textbox("", label=shell.label("corpus.recipe.name"), max_lines=1)
@@ -72,19 +76,26 @@ def lay_out(shell: Shell) -> Take:
         yaml = gr.Textbox("", visible=False, label=shell.label("corpus.recipe.file"), lines=8, max_lines=16,
                           interactive=False, elem_classes="cf-yaml")
         recipe = gr.File(visible=False, label=shell.label("corpus.recipe.file"), interactive=False)
-    return Take(layout, export, file, name, save, yaml, recipe, run, compare)
+    return Take(part, layout, decided, export, file, name, save, yaml, recipe, run, compare)
 
 
 def wire(shell: Shell, view: Take, shelf: Shelf, state: gr.Textbox, desk: Desk, elsewhere: Elsewhere) -> None:
     """Connect the buttons."""
-    def give(layout: str, run_id: str, text: str, request: gr.Request) -> Any:
-        corpus = corpus_of(shell, shelf, request, run_id)
-        held = read(text, run_id)
-        path, written, shown = write(shell, corpus, held, layout)
-        lang = shell.lang(request)
+    def give(layout: str, run_id: str, text: str, apply: bool, request: gr.Request) -> Any:
+        corpus, held, lang = corpus_of(shell, shelf, request, run_id), read(text, run_id), shell.lang(request)
+        change = effect(corpus, held) if apply else None
+        path, written, shown = write(shell, corpus, held, layout, change)
         key = "corpus.take.done" if written == shown else "corpus.take.bound"
-        gr.Info(shell.t(lang, key, n=f"{written:,}", shown=f"{shown:,}", most=f"{MOST:,}"), duration=8)
+        said = shell.t(lang, key, n=f"{written:,}", shown=f"{shown:,}", most=f"{MOST:,}")
+        gr.Info(f"{said} {told(shell, lang, change)}" if change else said, duration=8)
         return gr.update(value=str(path), visible=True)
+
+    def offer(run_id: str, text: str, request: gr.Request) -> Any:
+        try:
+            corpus, held = corpus_of(shell, shelf, request, run_id), read(text, run_id)
+        except UserError:  # the view itself says what is wrong
+            return gr.update(visible=False)
+        return offered(shell, shell.lang(request), corpus, held)
 
     def keep(name: str, run_id: str, text: str, request: gr.Request) -> list[Any]:
         made = recipe_of(corpus_of(shell, shelf, request, run_id), read(text, run_id), name)
@@ -99,7 +110,9 @@ def wire(shell: Shell, view: Take, shelf: Shelf, state: gr.Textbox, desk: Desk, 
 
     def side_by_side(run_id: str, text: str) -> list[Any]:
         return [against(run_id, read(text, run_id).selection.moved), gr.Tabs(selected="compare")]
-    view.export.click(shell.guard(give), [view.layout, desk.corpus, state], [view.file], **QUEUED)
+    view.export.click(shell.guard(give), [view.layout, desk.corpus, state, view.decided], [view.file], **QUEUED)
+    gr.on([view.part.expand, desk.modes.select, desk.corpus.change, state.change], shell.guard(offer),
+          [desk.corpus, state], [view.decided], **LATEST)
     view.save.click(shell.guard(keep), [view.name, desk.corpus, state], [view.yaml, view.recipe, view.run], **QUEUED)
     view.run.click(shell.guard(again), [view.yaml, desk.corpus], [elsewhere.filtering, desk.modes], **QUEUED)
     view.compare.click(side_by_side, [desk.corpus, state], [elsewhere.sides, desk.modes], **QUICK)
@@ -122,23 +135,47 @@ def start(shell: Shell, request: gr.Request, run_id: str, yaml: str) -> str:
                                 title=shell.t(lang, "corpus.recipe.title", name=name)[:120])
 
 
-def write(shell: Shell, corpus: Corpus, state: State, layout: str) -> tuple[Path, int, int]:
+def effect(corpus: Corpus, state: State) -> Change | None:
+    """What the decisions on clusters change under the limits as they are now; ``None`` where there is none."""
+    made = decisions.decisions(corpus.commands())
+    return decisions.changed(corpus, made, state.selection.moved) if made else None
+
+
+def told(shell: Shell, lang: str, change: Change) -> str:
+    """What the decisions change, in a sentence."""
+    return shell.t(lang, "label.clusters.effect", decided=f"{change.decided:,}", documents=f"{change.documents:,}",
+                   stays=f"{len(change.stays):,}", goes=f"{len(change.goes):,}")
+
+
+def offered(shell: Shell, lang: str, corpus: Corpus, state: State) -> Any:
+    """The option that applies decisions, with how many documents it changes; hidden where nothing was decided."""
+    change = effect(corpus, state)
+    if change is None:
+        return gr.update(visible=False)
+    return gr.update(visible=True, label=shell.t(
+        lang, "corpus.take.decided", documents=f"{change.documents:,}", total=f"{corpus.total:,}",
+        stays=f"{len(change.stays):,}", goes=f"{len(change.goes):,}"))
+
+
+def write(shell: Shell, corpus: Corpus, state: State, layout: str,
+          change: Change | None = None) -> tuple[Path, int, int]:
     """Write the shown documents in the order of the list; the file, how many are in it, how many are shown.
 
-    At most :data:`MOST` documents and about :data:`CHARACTERS` characters. Raises ``UserError`` when nothing is
-    shown."""
+    With ``change`` documents are kept or dropped as people decided about clusters. At most :data:`MOST` documents and
+    about :data:`CHARACTERS` characters. Raises ``UserError`` when nothing is shown."""
     if layout not in LAYOUTS:
         raise unknown("layout", layout, LAYOUTS)
-    shown = queries.count(corpus, state.selection).shown
+    selection = decisions.decided_selection(state.selection, change) if change else state.selection
+    shown = queries.count(corpus, selection).shown
     if not shown:
         raise UserError("The filter shows no document, so there is nothing to export.",
                         advice="Take something out of the filter.")
-    listed = pages.places(corpus, state.selection, state.sort, state.down, 0, MOST)
+    listed = pages.places(corpus, selection, state.sort, state.down, 0, MOST)
     path = _folder(shell) / f"selection.{layout}"
     writer = _csv if layout == "csv" else _jsonl
     written = 0
     with path.open("wb") as file:
-        for line in writer(_records(corpus, state, listed)):
+        for line in writer(_records(corpus, state, listed, change)):
             file.write(line)
             written += 1
     return path, written - (layout == "csv"), shown
@@ -155,10 +192,15 @@ def _safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:60].strip("-") or "recipe"
 
 
-def _records(corpus: Corpus, state: State, listed: list[int]) -> Iterator[dict[str, Any]]:
-    """Records of documents: what was measured, the verdict under the limits as they are now, the text."""
+def _records(corpus: Corpus, state: State, listed: list[int],
+             change: Change | None = None) -> Iterator[dict[str, Any]]:
+    """Records of documents: what was measured, the verdict under the limits as they are now, the text.
+
+    ``rules_failed`` is what the rules say, ``cluster_decision`` what people changed (``kept``, ``dropped``, or
+    nothing), ``kept`` what comes of both."""
     names = [column.name for column in corpus.columns]
     asked = ", ".join(quoted(name) for name in ("place", "id", "source", "number", "domain", "rule_fail", *names))
+    people = {**dict.fromkeys(change.stays, "kept"), **dict.fromkeys(change.goes, "dropped")} if change else {}
     source, rules, room = corpus.judged(state.selection.moved), corpus.recipe.names, CHARACTERS
     for begin in range(0, len(listed), BATCH):
         part = listed[begin:begin + BATCH]
@@ -171,7 +213,8 @@ def _records(corpus: Corpus, state: State, listed: list[int]) -> Iterator[dict[s
             yield {"id": own, "text": document.text, "title": document.title, "url": document.url,
                    "source": file, "number": number, "domain": domain, "filter": state.selection.hash,
                    "rules_failed": [rule for i, rule in enumerate(rules) if mask >> i & 1],
-                   **dict(zip(names, values, strict=True))}
+                   "kept": people.get(document.place, "dropped" if mask else "kept") == "kept",
+                   "cluster_decision": people.get(document.place), **dict(zip(names, values, strict=True))}
 
 
 def _jsonl(records: Iterator[dict[str, Any]]) -> Iterator[bytes]:

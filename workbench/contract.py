@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -76,11 +76,20 @@ class Knob:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a job holds while it runs. ``slots``: ``"cpu"``, ``"gpu"`` or nothing (it only talks to models)."""
+    """What a job holds while it runs. ``slots``: ``"cpu"``, ``"gpu"`` or nothing (it only talks to models). A ``gpu``
+    slot means ``cpu`` on a machine without one. ``gpu_if``: dotted path of a function of the request's fields (plain
+    JSON) that says whether this request would use it; where it says no, the job takes a ``cpu`` slot."""
 
     slots: tuple[str, ...] = ("cpu",)
     memory_gb: float = 1.0
     packages: tuple[str, ...] = ()
+    gpu_if: str = ""
+
+    def of(self, fields: Mapping[str, Json]) -> Needs:
+        """What a request with these fields needs."""
+        if "gpu" not in self.slots or not self.gpu_if or load(self.gpu_if)(fields):
+            return self
+        return replace(self, slots=("cpu",))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from workbench.runs import run_path
 from workbench.settings import Settings
 
 BUNDLED = ROOT / "assets" / "models"
+LABELS = "labels"
+"""Folder of the home with labels that people gave, written for a training run."""
 _HEADER_LIMIT = 100_000_000
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -26,7 +28,8 @@ def locate(reference: Reference, settings: Settings) -> Path:
     """The existing file or folder of a ``path:``, ``bundled:`` or ``run:`` reference, links resolved.
 
     Raises ``MissingResource`` where there is nothing, and ``UserError`` for a path outside ``data_roots`` when
-    the page can be reached from other machines (a visitor must not read the server's disk)."""
+    the page can be reached from other machines (a visitor must not read the server's disk). Files of labels are
+    readable by their name, which nobody can guess; their folder is not."""
     if reference.kind == "bundled":
         path = BUNDLED / reference.name
         if not path.is_dir():
@@ -37,7 +40,8 @@ def locate(reference: Reference, settings: Settings) -> Path:
     if reference.kind == "run":
         return _product(reference, settings)
     path = Path(reference.name).resolve()
-    if not settings.loopback and not any(path.is_relative_to(root.resolve()) for root in settings.data_roots):
+    if (not settings.loopback and path.parent != (settings.home / LABELS).resolve()
+            and not any(path.is_relative_to(root.resolve()) for root in settings.data_roots)):
         allowed = ", ".join(map(str, settings.data_roots)) or "none"
         raise UserError(f"{reference} lies outside the folders this server may read (allowed: {allowed}).",
                         advice="Whoever runs the server can add the folder to data_roots in settings.toml.")

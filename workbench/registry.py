@@ -18,7 +18,9 @@ METHODS = ("backends.common", "backends.sweetiechat", "backends.mdfg")
 PANELS = ("panels.dialogue", "panels.corpus", "panels.runs")
 BENCHES = {
     "corpus": "backends.mdfg.bench:run",
+    "corpus-processes": "backends.mdfg.bench_processes:run",
     "corpus-query": "backends.mdfg.bench_query:run",
+    "corpus-resume": "backends.mdfg.bench_resume:run",
     "dialogue": "backends.sweetiechat.bench:run",
     "page": "workbench.bench_page:run",
 }

@@ -50,7 +50,7 @@ class Service(Views):
         plain = asking.checked(task, fields)
         if not isinstance(processes, int) or not 1 <= processes <= 64:
             raise UserError(f"processes is {processes!r}; it must lie between 1 and 64.")
-        want = turns.wanted(registry.task(task).needs, self.settings, processes)
+        want = turns.wanted(registry.task(task).needs.of(plain), self.settings, processes)
         if want is not None and want.kind == "gpu" and processes > want.count:
             raise UserError(f"processes is {processes}; this machine has {want.count} accelerators for them.")
         parents = tuple(dict.fromkeys([*parents, *asking.runs_named(plain)]))

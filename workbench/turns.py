@@ -47,7 +47,7 @@ def wanted(needs: Needs, settings: Settings, processes: int) -> Wanted | None:
 def accelerators(run: Run, settings: Settings) -> int:
     """How many accelerators a run's processes will have: 0 means that they run on the processor."""
     try:
-        want = wanted(registry.task(run.task).needs, settings, run.processes)
+        want = wanted(registry.task(run.task).needs.of(run.fields), settings, run.processes)
     except UserError:  # the worker will say the same, in the run
         return 0
     return want.count if want is not None and want.kind == "gpu" else 0

@@ -74,7 +74,7 @@ class Lead:
         """Wait for the turn and write what is known at the start; raises ``Cancelled`` or :class:`Gone`."""
         task = registry.task(self.run.task)
         self._check()
-        want = turns.wanted(task.needs, self.settings, max(self.world, self.run.processes))
+        want = turns.wanted(task.needs.of(self.run.fields), self.settings, max(self.world, self.run.processes))
         if want is not None:
             self.slots = turns.wait(self.index, self.run, want, self._check, self.say)
         turns.restrict(self.slots)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class DomainVerdict:
     empty: bool = False
 
 
-def decide(probabilities: NDArray[np.float32], labels: Sequence[str] = LABELS, threshold: float = THRESHOLD,
+def decide(probabilities: NDArray[np.floating[Any]], labels: Sequence[str] = LABELS, threshold: float = THRESHOLD,
            complete: bool = False, empty: Sequence[bool] = ()) -> list[DomainVerdict]:
     """Verdicts of rows of probabilities (texts, labels). Raises ``UserError`` for another number of columns."""
     if probabilities.ndim != 2 or probabilities.shape[1] != len(labels):

@@ -94,6 +94,9 @@ def _begin(request: DomainRoundsRequest, context: Context) -> tuple[Before, tupl
         if request.data and request.data != state.data:
             raise UserError("data names other texts than the round before; its labels belong to its own texts.",
                             advice="Leave data empty to go on, or leave previous empty to begin.")
+        if not request.data and any(reference.startswith("run:") for reference in state.data):
+            raise UserError("The round before read texts of a run; name them again in data, so that it is seen whether "
+                            "you may read them.", advice=f"Set data to {', '.join(state.data)}.")
         texts, gold = _texts(state, context)
         if texts_hash(texts) != state.texts or len(texts) != len(labelling.labels):
             raise UserError("The texts have changed since the round before.",

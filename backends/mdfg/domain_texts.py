@@ -52,7 +52,7 @@ def drawn(references: Sequence[str], text_field: str, count: int, generator: ran
 def _texts(references: Sequence[str], text_field: str, context: Context) -> Iterator[str]:
     for reference in references:
         for path in tables(context.resource(reference)):
-            rows = _columns(path, text_field) if path.suffix.lower() == ".parquet" else _lines(path, text_field)
+            rows = column_texts(path, text_field) if path.suffix.lower() == ".parquet" else _lines(path, text_field)
             yield from (text for text in rows if text.strip())
 
 
@@ -74,7 +74,8 @@ def _lines(path: Path, text_field: str) -> Iterator[str]:
         yield str(row[text_field])
 
 
-def _columns(path: Path, text_field: str) -> Iterator[str]:
+def column_texts(path: Path, text_field: str) -> Iterator[str]:
+    """The texts of a column of a Parquet file. Raises ``UserError`` for a file or a column that is none."""
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 

@@ -55,10 +55,21 @@ def run(request: FilterRequest, context: Context) -> FilterResult:
 
 def recipe_of(request: FilterRequest) -> Recipe:
     """The recipe with what the request changes in it."""
-    recipe = load_recipe(request.recipe).with_scorers(request.scorers)
+    own = load_recipe(request.recipe)
+    for reference in (own.measure.words, *own.scorers):
+        _plainly(reference.strip(), request.recipe)
+    recipe = own.with_scorers(request.scorers)
     if request.near_duplicates == "recipe":
         return recipe
     return replace(recipe, near=replace(recipe.near, mode=request.near_duplicates))
+
+
+def _plainly(reference: str, written: str) -> None:
+    """Whoever takes a request in looks for runs in its text, to see who may read them; so a run that only an escape of
+    YAML spells is refused."""
+    run = reference.partition("/")[0]
+    if run.startswith("run:") and not re.search(rf"\b{re.escape(run)}\b", written):
+        raise UserError(f"The recipe names {reference} by escapes.", advice="Write run:ID/artifact as it is.")
 
 
 def _sources(references: Sequence[str], context: Context) -> Iterator[files.Source]:

@@ -78,9 +78,10 @@ def _mapped(work: Work, shards: Sequence[Shard], workers: int, progress: Progres
 
 
 def _ray() -> tuple[Any, Any]:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody unless a person wishes it
     try:
-        import ray  # type: ignore[import-not-found]
-        import ray.data  # type: ignore[import-not-found]
+        import ray
+        import ray.data
     except ImportError as error:
         raise MissingResource("Ray is not installed; it is an extra.",
                               advice='Install it with: pip install "ray[data]==2.60.0", or take the engine local.'

@@ -2,9 +2,10 @@
 
     {"text", "domain": {"single_label", "multi_label"}, "toxicity": {"label", "score"}, "quality_score"}
 
-single_label = the most probable domain; multi_label = those of probability 0.3 or more (it may be empty, or miss the
-single label); toxicity label = 1 when P(toxic) >= 0.99 (spec A4, A5). Values come from scorers, else from what an
-imported record already said (columns ``given.*``).
+Labels are decided by :mod:`backends.mdfg.domain` and :mod:`backends.mdfg.toxicity` (spec A4, A5). The exact form has no
+place for why; our superset says it in ``flags``: ``empty`` (nothing to judge), ``symbols`` (mostly digits and symbols:
+never toxic), ``below`` (no domain reaches its threshold: ``multi_label`` is empty). Values come from scorers, else from
+what an imported record already said (columns ``given.*``), whose labels stay as they are.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from typing import Any
 
 from workbench.contract import Json, UserError
 
-MULTI_LABEL, TOXIC = 0.3, 0.99
 GIVEN_COLUMNS = ("given.quality", "given.toxicity", "given.toxic", "given.domain", "given.domains")
 Attributes = Mapping[str, Any]
 
@@ -53,27 +53,51 @@ def _short(value: Json) -> str:
     return value[:200].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
-def judged(attributes: Attributes) -> dict[str, Json]:
-    """``domain``, ``toxicity`` and ``quality_score`` of a document, those that something has scored."""
-    found: dict[str, Json] = {}
-    domains = {name.partition(".")[2]: value for name, value in attributes.items() if _kind(name) == "domain"}
-    if domains and not any(_missing(value) for value in domains.values()):
-        found["domain"] = {"single_label": max(domains, key=lambda label: domains[label]),
-                           "multi_label": [label for label, value in domains.items() if value >= MULTI_LABEL]}
-    elif attributes.get("given.domain"):
-        found["domain"] = {"single_label": attributes["given.domain"],
-                           "multi_label": list(attributes.get("given.domains") or [])}
-    toxic = _toxic(attributes)
-    if toxic is not None:
-        found["toxicity"] = {"label": int(toxic >= TOXIC), "score": toxic}
-    elif not _missing(attributes.get("given.toxicity")):
-        label = attributes.get("given.toxic")
-        score = float(attributes["given.toxicity"])
-        found["toxicity"] = {"label": int(label) if label in (0, 1) else int(score >= TOXIC), "score": score}
+def judged(text: str, attributes: Attributes) -> dict[str, Json]:
+    """``domain``, ``toxicity`` and ``quality_score`` of a document, those that something has scored, and ``flags``
+    where there are any."""
+    from backends.mdfg.scorers.ngram import is_empty
+
+    empty = is_empty(text)
+    domain, below = _domain(attributes, empty)
+    toxicity, flag = _toxicity(text, attributes)
     quality = quality_of(attributes)
-    if quality is not None:
-        found["quality_score"] = quality
-    return found
+    flags = [name for name, on in (("empty", empty), ("symbols", flag == "symbols"), ("below", below)) if on]
+    found = {"domain": domain, "toxicity": toxicity, "quality_score": quality, "flags": flags or None}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _domain(attributes: Attributes, empty: bool) -> tuple[dict[str, Json] | None, bool]:
+    """(the labels, whether none reaches the threshold)."""
+    import numpy as np
+
+    from backends.mdfg.domain import decide
+
+    scores = {name.partition(".")[2]: value for name, value in attributes.items() if _kind(name) == "domain"}
+    if scores and not any(_missing(value) for value in scores.values()):
+        verdict = decide(np.array([list(scores.values())], dtype=np.float64), tuple(scores), empty=(empty,))[0]
+        return {"single_label": verdict.single_label, "multi_label": list(verdict.multi_label)}, verdict.below
+    if attributes.get("given.domain"):
+        several = list(attributes.get("given.domains") or [])
+        return {"single_label": attributes["given.domain"], "multi_label": several}, not several
+    return None, False
+
+
+def _toxicity(text: str, attributes: Attributes) -> tuple[dict[str, Json] | None, str]:
+    """(label and score, the rule that decided)."""
+    from backends.mdfg.toxicity import decide
+
+    score = _toxic(attributes)
+    if score is not None:
+        verdict = decide([text], [score])[0]
+        return {"label": verdict.label, "score": score}, verdict.flag
+    if _missing(attributes.get("given.toxicity")):
+        return None, ""
+    score, label = float(attributes["given.toxicity"]), attributes.get("given.toxic")
+    if label in (0, 1):
+        return {"label": int(label), "score": score}, ""
+    verdict = decide([text], [score])[0]
+    return {"label": verdict.label, "score": score}, verdict.flag
 
 
 def quality_of(attributes: Attributes) -> float | None:
@@ -105,7 +129,7 @@ def _missing(value: Any) -> bool:
 
 def cwt2_record(text: str, attributes: Attributes) -> dict[str, Json]:
     """The exact form of ChineseWebText 2.0. Raises ``UserError`` when a score is missing: the form has no gaps."""
-    found = judged(attributes)
+    found = judged(text, attributes)
     missing = [name for name in ("domain", "toxicity", "quality_score") if name not in found]
     if missing:
         raise UserError(f"A document has no {' and no '.join(missing)}, which a record of ChineseWebText 2.0 needs.",
@@ -117,11 +141,13 @@ def cwt2_record(text: str, attributes: Attributes) -> dict[str, Json]:
 def superset_record(text: str, attributes: Attributes, document: Attributes, rules: Sequence[str],
                     config: str, judge: str = "") -> dict[str, Json]:
     """Our record: the form above with what was measured, which rules failed, duplicates and provenance, and, where a
-    quality scorer has cut the text, ``quality {score, segments[], model}``; ``judge`` is that scorer's name."""
+    quality scorer has cut the text, ``quality {score, segments[], model}``; ``judge`` is that scorer's name.
+    ``flags`` is always there."""
     mask = int(attributes["rule_fail"])
     plain = {name: _finite(value) for name, value in attributes.items()
              if name not in ("id", "source", "number", "part", "row", *GIVEN_COLUMNS, "given.domains")}
-    return {"id": attributes["id"], "text": text, **judged(attributes), **_pieces(attributes, document, judge),
+    return {"id": attributes["id"], "text": text, "flags": [], **judged(text, attributes),
+            **_pieces(attributes, document, judge),
             "source": {"name": attributes["source"], "number": attributes["number"],
                        **{key: document[key] for key in ("title", "url", "site") if document.get(key)}},
             "rules_failed": [rule for i, rule in enumerate(rules) if mask >> i & 1], "attributes": plain,

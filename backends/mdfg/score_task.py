@@ -2,7 +2,8 @@
 
 ``scores.parquet`` has the columns ``row`` (place of the text, from 0), ``id`` (blake2b of the text), ``empty``, one
 column for each output (``quality.score``, ``domain.law``, ...), and the verdicts ``toxicity.label``,
-``domain.single_label`` and ``domain.multi_label`` where there are such scorers. Texts stay where they are.
+``toxicity.flag``, ``domain.single_label``, ``domain.multi_label`` and ``domain.below`` (no label reaches
+``domain_from``: the multi label is empty) where there are such scorers. Texts stay where they are.
 
 Texts are read as they are scored, ``PART`` at a time, and every part is kept until the end: a run that was killed goes
 on after its last whole part, when its request, its scorers and the size of its files are the same.
@@ -36,6 +37,8 @@ from workbench.files import dumps, write_text
 
 BATCH, PART = 1000, 20_000
 """Texts scored at once, and texts of a part: what a crash costs at most."""
+FORMAT = 2
+"""Rises when the columns of a part change, so that parts of two kinds are never put together."""
 
 
 def run(request: ScoreRequest, context: Context) -> ScoreResult:
@@ -43,7 +46,7 @@ def run(request: ScoreRequest, context: Context) -> ScoreResult:
 
     Raises ``UserError`` for two scorers of one name, and for no text at all."""
     began = time.monotonic()
-    scorers = [open_scorer(context.resource(reference)) for reference in request.scorers]
+    scorers = [open_scorer(context.resource(reference), context.device) for reference in request.scorers]
     names = [scorer.name for scorer in scorers]
     if len(set(names)) < len(names):
         raise UserError(f"The scorers are {', '.join(names)}; two of one name would write the same columns.",
@@ -81,7 +84,7 @@ def texts_of(request: ScoreRequest, files: Sequence[Path], context: Context) -> 
 def parts_folder(folder: Path, request: ScoreRequest, scorers: Sequence[Scorer], files: Sequence[Path]) -> Path:
     """Where parts are kept; emptied when they were made with other settings, scorers or files."""
     sizes = [(path.name, path.stat().st_size) for path in files]
-    stamp = hashlib.sha256(dumps([to_json(request), [s.version for s in scorers], sizes]).encode()).hexdigest()
+    stamp = hashlib.sha256(dumps([FORMAT, to_json(request), [s.version for s in scorers], sizes]).encode()).hexdigest()
     mark = folder / "stamp"
     if not mark.is_file() or mark.read_text(encoding="utf-8") != stamp:
         shutil.rmtree(folder, ignore_errors=True)
@@ -162,4 +165,5 @@ def rows_of(texts: Sequence[str], begin: int, scorers: Sequence[Scorer], request
             domains = decide_domain(table, scorer.outputs, request.domain_from, empty=empty)
             found["domain.single_label"] = [verdict.single_label for verdict in domains]
             found["domain.multi_label"] = [list(verdict.multi_label) for verdict in domains]
+            found["domain.below"] = [verdict.below for verdict in domains]
     return found

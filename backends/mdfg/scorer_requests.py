@@ -47,8 +47,13 @@ class TrainScorerRequest:
     margin_ranking: Annotated[Literal["corrected", "official"], Knob(
         "Corrected, or as in the official code, where this loss is always 0.", shown_if=("method", ("berteval",)))] = (
         "corrected")
-    pool: Annotated[tuple[str, ...], Knob("Unlabelled texts for self-training (stage 2); none: stage 1 only.", 0, 64,
-                                          shown_if=("method", ("berteval",)))] = ()
+    pool: Annotated[tuple[str, ...], Knob("Unlabelled texts: for self-training (stage 2 of BERTEval), or for the "
+                                          "teacher.", 0, 64)] = ()
+    teacher: Annotated[str, Knob("Reference of a scorer, such as a BERTEval: what it scores best and worst in the pool "
+                                 "is learned from (distillation); empty: no teacher.", 0, 400,
+                                 shown_if=("method", ("n-grams",)))] = ""
+    teacher_share: Annotated[float, Knob("Share of the pool that the teacher calls good, and as large a share bad.",
+                                         0.01, 0.5, 0.01, shown_if=("method", ("n-grams",)))] = 0.3
     rounds: Annotated[int, Knob("Rounds of self-training.", 1, 100, 1, shown_if=("method", ("berteval",)))] = 2
     scheme: Annotated[Literal["paradigm", "ust", "ust_paradigm"], Knob(
         "Where positives of self-training come from: curated (official), crawl, or mostly curated.",
@@ -65,13 +70,23 @@ class TrainScorerRequest:
         if self.method == "berteval" and self.target == "labels":
             raise UserError("BERTEval gives one score; it cannot be trained on labels.",
                             advice='Take the method "n-grams", or the target "yes or no".')
+        taught = bool(self.teacher.strip())
+        if taught and (self.method == "berteval" or self.target == "labels"):
+            raise UserError("A teacher gives one score, which n-grams learn.",
+                            advice='Take the method "n-grams" and the target "yes or no", or no teacher.')
+        if taught and not self.pool:
+            raise UserError("There is a teacher but no pool of texts for it to score.", advice="Give a pool.")
+        if self.pool and not taught and self.method == "n-grams":
+            raise UserError("There is a pool, but n-grams learn from one only with a teacher.",
+                            advice='Name a teacher, take the method "berteval", or leave the pool out.')
         if not self.data and self.target == "labels":
             raise UserError("There are no practice texts with several labels.", advice="Give data.")
 
 
 @dataclass(frozen=True)
 class TrainScorerResult:
-    """``figures`` of the held-out texts by name; ``path`` is the folder of the scorer inside the run."""
+    """``figures`` of the held-out texts by name; ``path`` is the folder of the scorer inside the run. ``held_out``
+    counts the texts that were measured on, ``near_copies`` held-out texts with a near-copy among those trained on."""
 
     path: str
     name: str
@@ -84,6 +99,7 @@ class TrainScorerResult:
     provenance: str
     notes: tuple[str, ...]
     seconds: float
+    near_copies: int = 0
 
 
 @dataclass(frozen=True)

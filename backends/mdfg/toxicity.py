@@ -9,6 +9,7 @@ this rule, no code has it), and so is an empty one; the flag of the verdict says
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -34,8 +35,9 @@ class ToxicityVerdict:
 
 def symbol_share(text: str) -> float:
     """Share of characters, white space left out, that are digits, punctuation or symbols; 0 for an empty text."""
-    held = [c for c in text if not c.isspace()]
-    return sum(unicodedata.category(c)[0] in "NPS" for c in held) / len(held) if held else 0.0
+    counts = {c: n for c, n in Counter(text).items() if not c.isspace()}  # few characters differ, and looking is slow
+    held = sum(counts.values())
+    return sum(n for c, n in counts.items() if unicodedata.category(c)[0] in "NPS") / held if held else 0.0
 
 
 def decide(texts: Sequence[str], scores: ArrayLike, threshold: float = SURE,

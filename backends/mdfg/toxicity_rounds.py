@@ -32,12 +32,14 @@ OUTPUT = "score"
 
 @dataclass(frozen=True)
 class Figures:
-    """On the test set: F1 at .5, AUC, and precision and recall at .99 (``None`` where 0 / 0)."""
+    """On the test set: F1 at .5, AUC, precision and recall at .99 and at .5 (``None`` where 0 / 0)."""
 
     f1: float
     auc: float | None
     sure_precision: float | None
     sure_recall: float | None
+    precision: float | None = None
+    recall: float | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def figures_of(model: NgramScorer, test: HeldOut) -> Figures:
     """The figures of one model."""
     scores = model.score(test.texts)[:, 0]
     half, sure = at_threshold(scores, test.toxic, LOOK_TOXIC), at_threshold(scores, test.toxic, SURE)
-    return Figures(half.f1, auc(scores, test.toxic), sure.precision, sure.recall)
+    return Figures(half.f1, auc(scores, test.toxic), sure.precision, sure.recall, half.precision, half.recall)
 
 
 def judge_against_people(judged: Sequence[Judgement], people: Sequence[bool | None]) -> tuple[float | None, int]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from backends.mdfg.domain import decide, empty_row
 from backends.mdfg.labelled import Labelled
+from backends.mdfg.leakage import without_leaks
 from backends.mdfg.metrics_binary import at_threshold, auc, average_precision
 from backends.mdfg.metrics_domain import domain_figures
 from backends.mdfg.practice import Purpose, practice
@@ -19,23 +20,30 @@ from backends.mdfg.scorer_sources import labelled_texts, plain_texts, split
 from backends.mdfg.scorers.base import Scorer
 from backends.mdfg.scorers.calibration import expected_error
 from backends.mdfg.scorers.hashing import Grams
+from backends.mdfg.ust_fit import disjoint
 from workbench.contract import Context, Json, UserError
 
 FOLDER = "scorer"
 MOST_BATCH = 256
+LEAST_HELD = 10
+"""Held-out texts that must be left when near-copies are taken out (our default)."""
 
 
 def run(request: TrainScorerRequest, context: Context) -> TrainScorerResult:
     """Read, split, train, measure, save. Raises ``UserError`` for data that cannot be learned from."""
     began = time.monotonic()
     generator = context.generator(request.seed)
-    rows = read(request, context, generator)
-    known, held = split(rows, lambda row: row.text, request.held_out, generator)
+    taught, teacher = lesson(request, context)
+    rows = taught if taught and not request.data else read(request, context, generator)
+    known, drawn = split(rows, lambda row: row.text, request.held_out, generator)
+    if request.data and taught:
+        known += [taught[i] for i in without_leaks([row.text for row in drawn], [row.text for row in taught])]
+    held, near = fair(request, known, drawn)
     names, train_labels = labels_of(request, known)
     context.report(0, 1, f"{len(known)} texts to learn from, {len(held)} to measure on")
     folder = context.run / "artifacts" / FOLDER
-    facts: dict[str, Json] = {"name": request.name, "data": list(request.data) or ["practice texts"],
-                              "texts": len(known), "provenance": provenance(request)}
+    facts: dict[str, Json] = {"name": request.name, "data": list(request.data or request.pool) or ["practice texts"],
+                              "texts": len(known), "provenance": provenance(request), **teacher}
     if request.method == "n-grams":
         scorer = ngram(request, known, train_labels, names, generator, folder, facts, context)
     else:
@@ -45,12 +53,27 @@ def run(request: TrainScorerRequest, context: Context) -> TrainScorerResult:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     context.report(1, 1, "done")
     return TrainScorerResult(str(folder), request.name, scorer.version, scorer.outputs, len(known), len(held), figures,
-                             round(size / 1e6, 3), provenance(request), notes(request, held), time.monotonic() - began)
+                             round(size / 1e6, 3), provenance(request), notes(request, held, near, len(drawn)),
+                             time.monotonic() - began, near)
 
 
 def provenance(request: TrainScorerRequest) -> str:
     """What a figure of this run says something about."""
-    return "real data" if request.data else "synthetic"
+    return "real data" if request.data or request.teacher.strip() else "synthetic"
+
+
+def lesson(request: TrainScorerRequest, context: Context) -> tuple[list[Labelled], dict[str, Json]]:
+    """(texts that the teacher has labelled, what the card says of it); nothing without a teacher."""
+    if not request.teacher.strip():
+        return [], {}
+    from backends.mdfg.distil import distilled
+    from backends.mdfg.scorers.opening import open_scorer
+
+    teacher = open_scorer(context.resource(request.teacher.strip()), context.device)
+    pool = plain_texts(request.pool, request.text_field, context)
+    rows = distilled(pool, teacher, request.teacher_share, request.yes[0], context)
+    return rows, {"teacher": {"reference": request.teacher.strip(), "version": teacher.version, "pool": len(pool),
+                              "share": request.teacher_share, "texts": len(rows)}}
 
 
 def read(request: TrainScorerRequest, context: Context, generator: random.Random) -> list[Labelled]:
@@ -64,6 +87,21 @@ def read(request: TrainScorerRequest, context: Context, generator: random.Random
     if len(kept) < 10:
         raise UserError(f"There are {len(kept)} texts with content; a scorer needs at least 10.")
     return kept
+
+
+def fair(request: TrainScorerRequest, known: Sequence[Labelled],
+         held: Sequence[Labelled]) -> tuple[list[Labelled], int]:
+    """(held-out texts to measure on, how many of the held-out texts have a near-copy in training).
+
+    Near-copies are taken out, so nothing is measured on what was learned. Where fewer than ``LEAST_HELD`` texts or only
+    one of two classes would be left, all stay and :func:`notes` says that the figures are too good."""
+    places = without_leaks([row.text for row in known], [row.text for row in held])
+    rows, near = [held[place] for place in places], len(held) - len(places)
+
+    def classes(some: Sequence[Labelled]) -> set[bool]:
+        return {bool(labels) for labels in labels_of(request, some)[1]}
+    enough = len(rows) >= LEAST_HELD and classes(rows) == classes(held)
+    return (rows if enough else list(held)), near
 
 
 def labels_of(request: TrainScorerRequest,
@@ -121,11 +159,22 @@ def berteval(request: TrainScorerRequest, rows: Sequence[Labelled], labels: Sequ
     texts, gold = [row.text for row in rows], [float(bool(label)) for label in labels]
     stage_1(network, texts, gold, request.epochs, request.learning_rate, request.margin_ranking, generator, context)
     if request.pool:
-        pool = plain_texts(request.pool, request.text_field, context)
+        pool = unseen(plain_texts(request.pool, request.text_field, context), [row.text for row in held])
         stage_2(network, pool, [text for text, yes in zip(texts, gold, strict=True) if yes],
                 [row.text for row in held], request.rounds, request.scheme, request.margin_ranking, generator, context)
     files.save(network, folder, dict(facts))
     return BertEvalScorer.open(folder, context.device)
+
+
+def unseen(pool: Sequence[str], test: Sequence[str]) -> list[str]:
+    """The texts of a pool that have no near-copy in the test set. Raises ``UserError`` when an equal text is in both,
+    and when nothing is left."""
+    disjoint(pool, test)
+    left = [pool[place] for place in without_leaks(test, pool)]
+    if not left:
+        raise UserError("Every text of the pool is a near-copy of a text that figures are measured on.",
+                        advice="Give another pool.")
+    return left
 
 
 def measured(request: TrainScorerRequest, scorer: Scorer, held: Sequence[Labelled],
@@ -148,10 +197,18 @@ def measured(request: TrainScorerRequest, scorer: Scorer, held: Sequence[Labelle
             "calibration error": expected_error(scores, truth)}
 
 
-def notes(request: TrainScorerRequest, held: Sequence[Labelled]) -> tuple[str, ...]:
-    """What a reader of the figures must know."""
+def notes(request: TrainScorerRequest, held: Sequence[Labelled], near: int = 0, drawn: int = 0) -> tuple[str, ...]:
+    """What a reader of the figures must know; ``near`` of the ``drawn`` texts have a near-copy in training."""
     found = []
-    if not request.data:
+    if near and len(held) < drawn:
+        found.append(f"{near} of {drawn} held-out texts have a near-copy among the training texts; they were left out.")
+    elif near:
+        found.append(f"{near} of {drawn} held-out texts have a near-copy among the training texts, too many to leave "
+                     "out: the figures are too good.")
+    if request.teacher.strip() and not request.data:
+        found.append("The labels are the teacher's, of the texts it was surest of: the figures say how well it is "
+                     "imitated.")
+    elif not request.data:
         found.append("Practice texts are made from a few sentences: the figures say nothing about real text.")
     if len(held) < 200:
         found.append(f"Only {len(held)} texts were held out: figures are rough.")

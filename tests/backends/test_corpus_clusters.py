@@ -163,6 +163,81 @@ def test_members_are_told_with_their_likeness(marked: Corpus) -> None:
     assert opened.cluster.size == 3 and opened.cluster.passing == 3
 
 
+def test_long_texts_are_compared_at_their_beginnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [BASE[7], BASE[7] + "补充" * 3, BASE[7]]
+    corpus = Corpus.open(filtered(tmp_path, texts=texts))
+    whole = open_cluster(corpus, 0)
+    assert whole.cut == 0 and min(member.jaccard for member in whole.members) < 1
+    corpus.close()
+    monkeypatch.setattr(found_by, "COMPARED", len(BASE[7]))
+    again = Corpus.open(corpus.run)
+    opened = open_cluster(again, 0)
+    assert opened.cut == 1, "one of three is longer than what is compared"
+    assert [(member.jaccard, member.estimate) for member in opened.members] == [(1.0, 1.0)] * 3
+    assert [member.length for member in opened.members] == [member.length for member in whole.members]
+    again.close()
+
+
+def test_texts_beyond_fifty_thousand_characters_are_cut_and_counted(tmp_path: Path) -> None:
+    sentences = "".join(f"第{number}句说的是第{number * 7}件事。" for number in range(8_000))
+    texts = [sentences, sentences + "多一句。", sentences[:len(sentences) // 2]]
+    corpus = Corpus.open(filtered(tmp_path, texts=texts, near_duplicates="mark"))
+    page = clusters(corpus)
+    assert page.rows and page.rows[0].longest > 2 * found_by.COMPARED
+    opened = open_cluster(corpus, page.rows[0].number)
+    assert opened.cut == len(opened.members) >= 2 and {member.jaccard for member in opened.members} == {1.0}
+    corpus.close()
+
+
+def test_a_cluster_is_compared_once(marked: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, asked = Corpus.open(marked.run), list[int]()
+    real = found_by.alike
+    monkeypatch.setattr(found_by, "alike", lambda texts, recipe: asked.append(len(texts)) or real(texts, recipe))
+    first = open_cluster(corpus, 3)
+    assert open_cluster(corpus, 3) is first and asked == [6]
+    assert len(open_cluster(corpus, 3, most=2).members) == 2 and asked == [6, 2]
+    for _ in range(2):
+        with pytest.raises(UserError, match="no cluster 999"):
+            open_cluster(corpus, 999)
+    assert asked == [6, 2]
+    corpus.close()
+
+
+def test_of_a_giant_cluster_only_the_listed_members_are_fetched(tmp_path: Path,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [{"text": BASE[8], "quality_score": 0.5}] * 300 + [{"text": BASE[8], "quality_score": 0.9}]
+    corpus, most = Corpus.open(filtered(tmp_path, records=records, near_duplicates="mark")), list[int]()
+    real = corpus.rows
+    monkeypatch.setattr(corpus, "rows", lambda *given: most.append(len(found := real(*given))) or found)
+    opened = open_cluster(corpus, 0)
+    assert (opened.cluster.size, len(opened.members), opened.why) == (301, found_by.MEMBERS, "quality")
+    assert max(most) == found_by.MEMBERS and opened.members[0].place == 300 == opened.cluster.best
+    corpus.close()
+
+
+def test_why_of_every_cluster_equals_the_slow_way(sample: Corpus) -> None:
+    """The merits one after the other over all members, without SQL."""
+    keep, near = sample.recipe.near.keep, [test.rule for test in sample.recipe.tests if test.column == "dup_keep"]
+    names = list(dict.fromkeys(test.rule for test in sample.recipe.tests))
+    mask = sum(1 << place for place, name in enumerate(names) if name not in near)
+    merits = [("rules", lambda row: not row["rule_fail"] & mask),
+              *([("quality", lambda row: -1.0 if row["quality"] is None else row["quality"])] * (keep == "quality")),
+              *([("length", lambda row: row["n_chars"])] * (keep != "first"))]
+    seen = set()
+    quality = dict(sample.rows("SELECT place, quality FROM docs"))
+    for number, members in by_cluster(sample).items():
+        level = [{**row, "quality": quality[row["place"]]} for row in members]
+        best, why = next(row for row in level if row["dup_keep"]), "first"
+        for name, merit in merits:
+            level = [row for row in level if merit(row) == merit(best)]
+            if len(level) == 1:
+                why = name
+                break
+        assert open_cluster(sample, number).why == why
+        seen.add(why)
+    assert len(seen) > 1
+
+
 def test_a_better_document_that_a_rule_drops_is_not_the_one(marked: Corpus) -> None:
     opened = open_cluster(marked, 2)
     dropped = next(member for member in opened.members if member.place == 16)

@@ -72,5 +72,23 @@ def test_the_report_has_the_documented_shape(monkeypatch: pytest.MonkeyPatch, ca
     found = bench_query.run(settings, quick=True)  # type: ignore[arg-type]
     assert Bench(**found).same_result
     said = capsys.readouterr().out
-    for words in ("3,000 documents", "tiled with noise", "p95", "peak memory", "pandas", "bytes"):
+    for words in ("3,000 documents", "tiled with noise", "at most 200 ms", "peak memory", "pandas",
+                  "meets below 200,000 bytes"):
         assert words in said
+
+
+@pytest.mark.parametrize(("p95", "payload", "said", "same"), [
+    (200.0, 199_999, ("meets at most 200 ms", "meets below 200,000 bytes"), True),
+    (200.5, 10, ("misses at most 200 ms", "meets below 200,000 bytes"), True),
+    (20.0, 200_000, ("meets at most 200 ms", "misses below 200,000 bytes"), False)])
+def test_the_targets_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], settings: object,
+                              p95: float, payload: int, said: tuple[str, str], same: bool) -> None:
+    def side(name: str, *_: object) -> dict[str, object]:
+        return {"name": name, "p50_ms": 10.0, "p95_ms": p95, "longest_ms": 300.0, "cpu_ms": 9.0, "open_s": 1.0,
+                "peak_mb": 250.0 if name == "ours" else 1000.0, "payload": payload, "answers": [], "parts": {}}
+    monkeypatch.setattr(bench_query, "corpus", lambda *_: Path())
+    monkeypatch.setattr(bench_query, "side", side)
+    assert bench_query.run(settings, quick=True)["same_result"] is same  # type: ignore[arg-type]
+    told = capsys.readouterr().out
+    assert all(words in told for words in said)
+    assert "peak memory 250 MB against 1,000 MB of pandas (4.0 times ours)" in told

@@ -67,7 +67,7 @@ def test_the_table_holds_every_value_of_the_run(corpus: Corpus, folder: Path) ->
 def test_scores_and_domains_are_those_of_the_records(corpus: Corpus, folder: Path) -> None:
     found = corpus.rows("SELECT quality, toxicity, domain FROM docs ORDER BY place")
     for (quality, toxicity, domain), row in zip(found, table(folder), strict=True):
-        record = judged(row)
+        record = judged(MIXED, row)
         assert quality == record.get("quality_score")
         assert toxicity == record.get("toxicity", {}).get("score")
         assert domain == record.get("domain", {}).get("single_label")
@@ -89,7 +89,7 @@ def test_scores_of_scorers_come_before_given_ones(folder: Path, tmp_path: Path) 
     rows = table(tmp_path / "run")
     for (quality, toxicity, domain), row in zip(
             opened.rows("SELECT quality, toxicity, domain FROM docs ORDER BY place"), rows, strict=True):
-        record = judged(row)
+        record = judged(MIXED, row)
         assert quality == record["quality_score"] == row["quality.good"]
         assert toxicity == record["toxicity"]["score"] == row["toxicity.1"]
         assert domain == record.get("domain", {}).get("single_label")
@@ -220,13 +220,13 @@ def test_texts_that_are_gone_say_so_and_the_counts_go_on(folder: Path, tmp_path:
 @pytest.mark.parametrize("in_memory", [10**9, 0], ids=["memory", "file"])
 def test_closing_leaves_no_file(folder: Path, in_memory: int) -> None:
     opened = Corpus.open(folder, in_memory=in_memory)
-    scratch = opened._scratch
+    scratch = opened._scratch.path
     assert (scratch / "corpus.duckdb").is_file() == (in_memory == 0)
     opened.texts([0])
     opened.close()
     assert not scratch.exists()
     other = Corpus.open(folder, in_memory=in_memory)
-    scratch = other._scratch
+    scratch = other._scratch.path
     assert scratch.is_dir()
     del other
     gc.collect()

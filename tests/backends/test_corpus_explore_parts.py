@@ -223,7 +223,7 @@ def test_one_of_many_threads_makes_it(tmp_path: Path) -> None:
 def test_a_shelf_gives_memory_back(tmp_path: Path) -> None:
     runs = [filtered(tmp_path / str(i), 12, seed=i) for i in range(3)]
     shelf = Shelf(room=1)
-    scratch = [shelf.get(run)._scratch for run in runs]
+    scratch = [shelf.get(run)._scratch.path for run in runs]
     gc.collect()
     assert [path.exists() for path in scratch] == [False, False, True]
     assert shelf.get(runs[2]).texts([3])[0].text == full_texts(runs[2])[3]

@@ -252,3 +252,19 @@ def test_a_file_that_was_taken_in_is_found_by_its_hash(tmp_path: Path) -> None:
         run(FilterRequest(sources=(name,)), context)
     write_lines(tmp_path / "uploads" / f"{name}.txt", [{"text": good_text()}])
     assert run(FilterRequest(sources=(name,), exports=()), context).kept == 1
+
+
+@pytest.mark.parametrize("recipe", [
+    'name: a\nlanguage: zh\nrules: []\nscorers: ["\\x72un:20260101T000000-abcdef/scorer"]\n',
+    'name: a\nlanguage: zh\nrules: []\nmeasure: {words: "\\u0072un:20260101T000000-abcdef/words"}\n',
+    'name: a\nlanguage: zh\nrules: []\n# xrun:20260101T000000-abcdef\n'
+    'scorers: ["run\\x3a20260101T000000-abcdef/scorer"]\n'])
+def test_a_run_that_only_an_escape_spells_is_refused(recipe: str) -> None:
+    """Whoever takes the request in looks for runs in its text; what it cannot see must not be read."""
+    with pytest.raises(UserError, match="by escapes"):
+        recipe_of(FilterRequest(recipe=recipe))
+
+
+def test_a_run_that_is_named_plainly_is_taken() -> None:
+    recipe = 'name: a\nlanguage: zh\nrules: []\nscorers: [run:20260101T000000-abcdef/scorer]\n'
+    assert recipe_of(FilterRequest(recipe=recipe)).scorers == ("run:20260101T000000-abcdef/scorer",)

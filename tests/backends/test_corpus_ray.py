@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from backends.mdfg import sample
 from tests.backends.corpus_cases import filtered
 from workbench.contract import MissingResource
 
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 try:
     import ray
     from ray.cluster_utils import Cluster

@@ -161,9 +161,9 @@ def test_the_exact_form_of_chinesewebtext_2() -> None:
         "text": "文本", "domain": {"single_label": "law", "multi_label": ["law", "news"]},
         "toxicity": {"label": 1, "score": 0.995}, "quality_score": 0.75}
     assert list(cwt2_record("文本", SCORED)) == ["text", "domain", "toxicity", "quality_score"]
-    assert judged({**SCORED, "toxicity.1": 0.9899})["toxicity"] == {"label": 0, "score": 0.9899}
+    assert judged("文本", {**SCORED, "toxicity.1": 0.9899})["toxicity"] == {"label": 0, "score": 0.9899}
     low = {**SCORED, "domain.law": 0.2, "domain.news": 0.1}
-    assert judged(low)["domain"] == {"single_label": "law", "multi_label": []}, "as in the official output"
+    assert judged("文本", low)["domain"] == {"single_label": "law", "multi_label": []}, "as in the official output"
 
 
 def test_an_imported_record_comes_out_as_it_went_in() -> None:
@@ -174,7 +174,7 @@ def test_an_imported_record_comes_out_as_it_went_in() -> None:
     assert cwt2_record("文本", attributes) == record
     assert quality_column(list(attributes)) == "given.quality"
     assert quality_column(["n_chars", "quality-zh.score", "given.quality"]) == "quality-zh.score"
-    assert judged({**attributes, **SCORED})["quality_score"] == 0.75, "a scorer of this run comes first"
+    assert judged("文本", {**attributes, **SCORED})["quality_score"] == 0.75, "a scorer of this run comes first"
 
 
 @pytest.mark.parametrize("record", [None, {}, {"domain": 3, "toxicity": "x", "quality_score": True},
@@ -184,7 +184,7 @@ def test_a_record_without_scores_has_none(record: dict | None) -> None:
     assert all(math.isnan(value) for value in (quality, toxicity, toxic))
     assert (domain, domains) == ("", [])
     attributes = {"given.quality": quality, "given.toxicity": toxicity, "given.domain": domain}
-    assert judged(attributes) == {}
+    assert judged("文本", attributes) == {}
     assert quality_of(attributes) is None
     with pytest.raises(UserError, match="no domain and no toxicity and no quality_score"):
         cwt2_record("x", attributes)

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backends.mdfg.explore import acceptance, lab
 from backends.mdfg.explore.labels import Labels
 from backends.mdfg.explore.population import Population
 from backends.mdfg.explore.queue import KINDS, Ask, allotted, queue, shuffled
-from backends.mdfg.explore.strata import merged, strata
+from backends.mdfg.explore.strata import DRAWN, WEIGHED, merged, strata
 from tests.backends.label_cases import label, made, world
 from workbench.contract import UserError
 
@@ -218,6 +219,38 @@ def test_every_item_says_why_it_is_there() -> None:
 def test_questions_that_cannot_be_are_refused(bad) -> None:
     with pytest.raises(UserError, match=next(iter(bad))):
         Ask(**bad)
+
+
+@pytest.mark.parametrize("bins", range(1, WEIGHED + 1))
+def test_bins_of_a_draw_never_lie_across_bins_of_weighing(bins: int) -> None:
+    if bins in (1, 2, 5, 10):
+        assert Ask(bins=bins).bins == bins
+        scores = np.linspace(0, 1, 101).tolist()
+        mine, theirs = strata(made(scores), bins).edges, strata(made(scores), WEIGHED).edges
+        assert set(mine.tolist()) <= set(theirs.tolist())
+    else:
+        with pytest.raises(UserError, match=f"bins is {bins}; it must be one of 1, 2, 5, 10.*weighed in 10 score bins"):
+            Ask(bins=bins)
+
+
+def test_labels_are_weighed_in_the_bins_that_draws_fit() -> None:
+    assert DRAWN == (1, 2, 5, 10) and lab.BINS == WEIGHED == 10
+    assert acceptance.acceptance.__kwdefaults__ == {"bins": WEIGHED, "without": ()}
+
+
+@pytest.mark.parametrize("bins", DRAWN)
+def test_every_bin_of_weighing_is_a_fair_sample_however_it_was_drawn(bins: int) -> None:
+    """Truth goes with the score inside a bin too: a draw that bends within it would bend the estimate."""
+    scores = np.random.default_rng(2).beta(0.6, 3, 20_000).tolist()
+    population = made(scores)
+    wanted = strata(population, WEIGHED)
+    draws = [[item.score for item in queue(population, Labels(), Ask(size=400, bins=bins, seed=seed)).items]
+             for seed in range(12)]
+    drawn = np.array([score for one in draws for score in one])
+    for h in range(4):
+        inside = drawn[wanted.of(drawn) == h]
+        whole = np.array(scores)[wanted.of(scores) == h]
+        assert abs(inside.mean() - whole.mean()) < 4 * whole.std() / np.sqrt(len(inside)), "4 standard errors"
 
 
 def test_a_small_corpus_gives_all_it_has() -> None:

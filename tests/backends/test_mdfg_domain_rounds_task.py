@@ -211,6 +211,17 @@ def test_texts_that_changed_since_the_last_round_are_refused(tmp_path: Path) -> 
         run(tmp_path / "four", previous=previous)
 
 
+def test_texts_of_a_run_are_named_again_in_the_next_round(tmp_path: Path) -> None:
+    """A state that somebody shared must not open the runs that its owner read."""
+    path = tmp_path / "t.jsonl"
+    texts_file(path)
+    run(tmp_path / "one", data=(f"path:{path}",), keywords=LISTS, epochs=1)
+    state = tmp_path / "one" / "artifacts" / "round" / "state.json"
+    state.write_text(state.read_text().replace(f"path:{path}", "run:20260101T000000-abcdef/kept.jsonl"))
+    with pytest.raises(UserError, match="name them again in data"):
+        run(tmp_path / "two", previous=f"path:{state.parent}", epochs=1)
+
+
 def test_new_lists_may_come_with_a_later_round(tmp_path: Path) -> None:
     texts_file(tmp_path / "t.jsonl")
     run(tmp_path / "one", data=(f"path:{tmp_path / 't.jsonl'}",), keywords=LISTS, epochs=1)

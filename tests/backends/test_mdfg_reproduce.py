@@ -21,8 +21,10 @@ from backends.mdfg import (
     reproduce_rules,
     reproduce_ust,
 )
-from backends.mdfg.domain import LABELS
+from backends.mdfg.domain import LABELS, DomainVerdict
 from backends.mdfg.labelled import Labelled
+from backends.mdfg.metrics_domain import domain_figures
+from backends.mdfg.reproduce_rounds import RoundsOutcome
 from backends.mdfg.scorers import keywords, ngram_files
 from backends.mdfg.scorers.hashing import Grams
 from backends.mdfg.scorers.keywords import KeywordScorer
@@ -30,6 +32,7 @@ from backends.mdfg.scorers.ngram import NgramScorer, Stack, stacked
 from backends.mdfg.scorers.opening import open_scorer
 from backends.mdfg.scorers.train_ngram import Recipe
 from backends.mdfg.toxicity_data import TOXIC
+from backends.mdfg.toxicity_rounds import Figures
 from backends.mdfg.words import NONE, WordList
 from workbench.contract import MissingResource, UserError
 from workbench.evidence import Claim
@@ -93,8 +96,21 @@ def test_the_domain_claims_are_the_papers_figures(shared: Path) -> None:
     claims = reproduce_mdfg.domain(shared / "corpus")
     assert [claim.target for claim in claims[:5]] == [0.900, 0.644, 0.811, 0.839, 0.840]
     assert all(claim.holds for claim in claims)
-    ours = claims[-1]
-    assert ours.control is not None and ours.value > ours.control > 0.2
+    assert [round(claim.control, 3) for claim in claims[5:]] == [0.297, 0.282, 0.297, 0.282, 0.215]
+    names = ("top-1 precision", "top-1 recall", "multi precision", "multi recall", "micro-F1")
+    for claim, name, theirs in zip(claims[5:], names, ("0.900", "0.644", "0.811", "0.839", "0.840"), strict=True):
+        assert claim.what.startswith(f"{name} of our bundled") and f"the authors' {theirs}" in claim.what
+        assert claim.value > claim.control == claim.target
+
+
+def test_our_domain_claims_fail_where_general_for_all_is_as_good() -> None:
+    gold = [("general", "news"), ("general",), ("law",)]
+    said = [DomainVerdict("general", ("general",)), DomainVerdict("news", (), below=True), DomainVerdict("law", ())]
+    figures = domain_figures(gold, gold)
+    claims = reproduce_mdfg._ours(said, gold, (figures, figures))
+    assert [claim.value for claim in claims] == pytest.approx([2 / 3, 0.5, 1 / 3, 1 / 6, 0.4])
+    assert [claim.control for claim in claims] == pytest.approx([2 / 3, 0.5, 2 / 3, 0.5, 4 / 7])
+    assert not any(claim.holds for claim in claims), "an equal figure does not hold"
 
 
 @pytest.mark.parametrize("table", [BENCHES, REPRODUCTIONS])
@@ -140,6 +156,65 @@ def test_the_interval_is_students() -> None:
     assert high - low == pytest.approx(2 * half)
 
 
+def test_a_difference_that_no_seed_has_does_not_hold() -> None:
+    claim = reproduce_mdfg.paired("x", [])
+    assert (claim.value, claim.holds, claim.interval) == (0.0, False, None)
+
+
+def outcome(f1: tuple[float, float, float], sure: tuple[float | None, float | None] = (0.9, 0.2),
+            half: tuple[float | None, float | None] = (0.6, 0.7), control: float = 0.3) -> RoundsOutcome:
+    rounds = (*(Figures(value, 0.9, 0.9, 0.1, 0.5, 0.5) for value in f1[:2]), Figures(f1[2], 0.9, *sure, *half))
+    return RoundsOutcome(rounds, (rounds[0], Figures(control, 0.9, 0.9, 0.1)), (4, 4))
+
+
+ROUNDS_CLAIMS = ("F1 of R2 - F1 of R0", "F1 of R1 - F1 of R0", "F1 of R2 - F1 of R1",
+                 "F1 of R2 - F1 of the random-judging control", "precision of R2 at .99 - at .5",
+                 "recall of R2 at .5 - at .99")
+
+
+@pytest.mark.parametrize(("outcomes", "values", "fails"), [
+    ([outcome((0.2, 0.4, 0.5)), outcome((0.21, 0.4, 0.51))], (0.3, 0.195, 0.105, 0.205, 0.3, 0.5), ()),
+    ([outcome((0.2, 0.5, 0.4)), outcome((0.2, 0.51, 0.41))], (0.205, 0.305, -0.1, 0.105, 0.3, 0.5), (2,)),
+    ([outcome((0.4, 0.3, 0.45)), outcome((0.4, 0.3, 0.45))], (0.05, -0.1, 0.15, 0.15, 0.3, 0.5), (1,)),
+    ([outcome((0.2, 0.4, 0.5), control=0.6)] * 2, (0.3, 0.2, 0.1, -0.1, 0.3, 0.5), (3,)),
+    ([outcome((0.2, 0.4, 0.5), sure=(0.5, 0.8))] * 2, (0.3, 0.2, 0.1, 0.2, -0.1, -0.1), (4, 5))])
+def test_the_rounds_claim_the_direction_of_each_round(outcomes, values: tuple[float, ...],
+                                                      fails: tuple[int, ...]) -> None:
+    claims = reproduce_mdfg.rounds_claims(outcomes)
+    assert tuple(claim.what.split(": ")[1] for claim in claims) == ROUNDS_CLAIMS
+    assert [claim.value for claim in claims] == pytest.approx(values)
+    assert [number for number, claim in enumerate(claims) if not claim.holds] == list(fails)
+    assert all(claim.interval and claim.interval[0] <= claim.value <= claim.interval[1] for claim in claims)
+
+
+def test_a_difference_between_rounds_that_seeds_disagree_on_does_not_hold() -> None:
+    outcomes = [outcome((0.2, 0.4, last)) for last in (0.45, 0.41, 0.39, 0.42)]
+    strict, loose = (reproduce_mdfg.rounds_claims(outcomes, strict)[2] for strict in (True, False))
+    assert strict.value == loose.value == pytest.approx(0.0175)
+    assert not strict.holds and loose.holds and "direction only, 4 seeds" in loose.what
+
+
+def test_seeds_without_a_precision_at_99_are_left_out_and_counted() -> None:
+    outcomes = [outcome((0.2, 0.4, 0.5), sure=(None, 0.0)), outcome((0.2, 0.4, 0.5)), outcome((0.2, 0.4, 0.5))]
+    precision, recall = reproduce_mdfg.rounds_claims(outcomes)[4:]
+    assert "(0 / 0, left out: 1 of 3 seeds)" in precision.what and precision.value == pytest.approx(0.3)
+    assert recall.value == pytest.approx((0.7 + 0.5 + 0.5) / 3) and "left out" not in recall.what
+    none = reproduce_mdfg.rounds_claims([outcome((0.2, 0.4, 0.5), sure=(None, 0.0))] * 2)[4]
+    assert not none.holds and none.value == 0.0
+
+
+@pytest.mark.parametrize(("auc", "fails"), [
+    ((0.8, 0.9, 0.8), ()), ((0.9, 0.9, 0.8), (1,)), ((0.8, 0.8, 0.8), (0, 1)), ((0.8, 0.85, 0.9), (0,))])
+def test_self_training_claims_more_than_stage_1_and_than_the_control(auc: tuple[float, float, float],
+                                                                     fails: tuple[int, ...]) -> None:
+    outcomes = [reproduce_ust.UstOutcome((auc[0], 0.5), (auc[1], 0.5), (auc[2], 0.5), purity) for purity in (0.8, 0.9)]
+    claims = reproduce_mdfg.ust_claims(outcomes)
+    assert [claim.value for claim in claims] == pytest.approx([auc[1] - auc[2], auc[1] - auc[0], 0.85])
+    assert [number for number, claim in enumerate(claims) if not claim.holds] == list(fails)
+    assert claims[2].control == claims[2].target == pytest.approx(0.6)
+    assert not reproduce_mdfg.ust_claims([dataclasses.replace(outcomes[0], negative_purity=0.6)] * 2)[2].holds
+
+
 # what the rounds and self-training are made of
 
 
@@ -149,6 +224,12 @@ def test_rounds_and_control_begin_alike_and_judge_as_many() -> None:
     assert found == again, "the seed decides everything"
     assert len(found.rounds) == len(found.control) == 3 and len(found.judged) == 2
     assert found.rounds[0] == found.control[0], "R0 is one model"
+    for figures in found.rounds:
+        assert figures.recall is not None and figures.sure_recall is not None
+        assert figures.recall >= figures.sure_recall, "fewer texts reach .99"
+        p, r = figures.precision or 0.0, figures.recall
+        assert figures.f1 == pytest.approx(2 * p * r / (p + r) if p + r else 0.0)
+    assert len(reproduce_mdfg.rounds_claims([found, again])) == 6
     assert all(count <= 12 for count in found.judged)
     assert reproduce_rounds.labels_used(POSTS) == {"a": 40, "b": 0}
 

@@ -99,6 +99,26 @@ def test_means_and_counts_are_those_of_the_table(scorers: Path, small_parts: Non
         assert result.counts.get(f"domain {label}", 0) == sum(row["domain.single_label"] == label for row in table)
 
 
+@pytest.mark.parametrize("least", [0.0, 0.3, 0.9, 1.0])
+def test_a_row_says_when_no_domain_reaches_the_threshold(scorers: Path, tmp_path: Path, least: float) -> None:
+    asked = request(scorers, write(tmp_path / "a.jsonl", texts(30)), domain_from=least)
+    table = rows(score_task.run(asked, MemoryContext(tmp_path / "run")).path)
+    for row in table:
+        assert row["domain.below"] is (not row["domain.multi_label"])
+        assert row["empty"] is (row["toxicity.flag"] == "empty")
+        assert row["empty"] <= row["domain.below"]
+    assert any(row["domain.below"] for row in table)
+
+
+def test_parts_of_another_form_are_made_again(scorers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, asked = [open_scorer(scorers / "domain")], request(scorers, names=("domain",))
+    folder = score_task.parts_folder(tmp_path / "parts", asked, opened, [])
+    (folder / "part-000000.parquet").write_bytes(b"old")
+    assert list(score_task.parts_folder(tmp_path / "parts", asked, opened, []).glob("part-*"))
+    monkeypatch.setattr(score_task, "FORMAT", 99)
+    assert not list(score_task.parts_folder(tmp_path / "parts", asked, opened, []).glob("part-*"))
+
+
 def test_the_parts_do_not_show_in_the_result(scorers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, found = texts(90), []
     for number, (part, batch) in enumerate([(20_000, 1000), (7, 3), (45, 45), (30, 90)]):

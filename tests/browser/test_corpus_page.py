@@ -16,6 +16,7 @@ import pytest
 from tests.browser.conftest import Sealed
 from tests.browser.test_measure_page import no_wider_than_the_page
 from tests.pageserver import PageServer
+from workbench.text import say
 
 MADE = 120_000
 """Milliseconds for the sample's run with three scorers on a busy machine."""
@@ -193,6 +194,22 @@ def test_a_dropped_document_is_read_with_its_evidence(page: Any) -> None:
     picture(page, "reader")
 
 
+def test_quick_presses_all_hold(page: Any) -> None:
+    """Presses of three panes and a search within one moment: none undoes another, and the bar is of what is listed."""
+    page.get_by_label("Search", exact=True).first.fill("的")
+    page.evaluate("""() => {
+      for (const focus of ['show.dropped', 'first.script']) document.querySelector(`[data-focus='${focus}']`).click();
+      document.querySelector('.co-open').click();
+      document.querySelector('.co-go').closest('button, .co-go').click();
+    }""")
+    page.wait_for_selector(".co-read-head")
+    page.wait_for_function("document.querySelector('.co-chips')?.innerText.includes('words: 的')")
+    said = page.inner_text(".co-chips")
+    assert "fails first: script" in said
+    assert page.get_attribute("[data-focus='show.dropped']", "aria-pressed") == "true"
+    assert page.locator(".co-table tbody tr").count() == min(50, shown(page))
+
+
 def test_keys_do_not_disturb_who_is_typing(page: Any) -> None:
     box = page.get_by_label("Search", exact=True).first
     read = page.inner_text(".co-reader")
@@ -279,6 +296,42 @@ def test_it_speaks_chinese_in_the_dark_wide_and_narrow(sealed: Callable[..., Any
     page.click(".co-wrong button")
     page.wait_for_selector(".co-funnel")
     assert "全部" in count(page)
+
+
+VIEWS = {"inspect": ".co-text", "duplicates": ".cl-about, .tr-note", "compare": ".cc-sides", "label": ".cl-split",
+         "scorers": ".cl-modes", "filter": ".cf-sources"}
+"""The views of the gallery, and what is there when each is drawn."""
+
+
+def first_dropped(page: Any) -> int:
+    """The place of a document that fails first by listed words."""
+    whole = count(page)
+    page.click("[data-focus='first.sensitive']")
+    changed(page, whole)
+    return int(page.locator(".co-open").first.get_attribute("data-key"))
+
+
+@pytest.mark.skipif(not GALLERY, reason="pictures are kept only where WORKBENCH_PICTURES names a folder")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+def test_every_view_is_pictured_in_both_languages_light_and_dark(sealed: Callable[..., Any], page: Any,
+                                                                 server: PageServer, locale: str, scheme: str) -> None:
+    """Wide and narrow, with a dropped document and its evidence in Inspect; no view is wider than a telephone."""
+    run = run_of(page)
+    state = quote(f"of={run}&first=sensitive&doc={first_dropped(page)}")
+    seen = sealed(storage_state=page.context.storage_state(), locale=locale, color_scheme=scheme).open(
+        f"{server.url}/?tab=corpus&run={run}&s={state}")
+    seen.wait_for_selector(".co-text mark.co-m-sensitive")
+    assert seen.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
+    for view, drawn in VIEWS.items():
+        seen.set_viewport_size({"width": 1440, "height": 900})
+        tab(seen, say(locale, f"corpus.mode.{view}"))
+        seen.locator(drawn).locator("visible=true").first.wait_for()
+        for width in (1440, 420):
+            seen.set_viewport_size({"width": width, "height": 900})
+            seen.wait_for_timeout(700)
+            assert no_wider_than_the_page(seen), (view, width)
+            picture(seen, f"{locale}-{scheme}-{width}-{view}")
 
 
 def test_a_stranger_sees_nothing_of_it(sealed: Callable[..., Any], server: PageServer, visitor: Any) -> None:

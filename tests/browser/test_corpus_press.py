@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import gradio as gr
 import pytest
 
+from panels import corpus_turns
 from workbench.theme import FOLDER
 from workbench.widgets import corpus_funnel as funnel
 from workbench.widgets import corpus_histogram as hist
 from workbench.widgets import corpus_table as table
-from workbench.widgets.corpus_press import PRESS
+from workbench.widgets.corpus_press import GIVE, LIMIT, PRESS, TAKE
 
 EDGES = tuple(float(edge) for edge in range(0, 110, 10))
 STYLE = (FOLDER / "corpus.css").read_text(encoding="utf-8")
 FRAME = """<style>{style} .co-hist {{ width: 300px }}</style><div id="one" class="co">{one}</div>
 <div id="two" class="co">{two}</div><input id="typing"><textarea id="long"></textarea>"""
 START = """(id) => { window.sent = window.sent || []; const element = document.getElementById(id);
-  const trigger = (name, data) => window.sent.push({name, pane: id, ...data}); %s }"""
+  const trigger = (name, data) => { window.sent.push({name, pane: id, ...data});
+                                    if (!window.slow) window.coTurns.give(); }; %s }"""
 
 
 def chart(**changed: Any) -> str:
@@ -198,3 +202,105 @@ def test_a_drawing_without_the_focused_part_is_no_error(page: Any) -> None:
     page.focus("[data-focus=slide4]")
     redraw(page, "one", "<p>nothing</p>")
     assert not errors and focused(page) == ""
+
+
+# --- one after the other ---------------------------------------------------------------------------------------------
+
+def test_panes_wait_for_one_another(page: Any) -> None:
+    """The next press is sent when the answer to the one before has come, whichever pane it is of."""
+    page.evaluate("window.slow = true")
+    page.click("[data-focus='first.length']")
+    page.click("[data-focus='open.2']")
+    page.click("[data-focus='first.length']")
+    assert sent(page, 100) == [("first", "length", "")]
+    page.evaluate(GIVE)
+    assert sent(page) == [("open", "2", "")]
+    page.evaluate(GIVE)
+    assert sent(page) == [("first", "length", "")]
+    page.evaluate(GIVE)
+    page.evaluate(GIVE)
+    page.click("[data-focus='open.1']")
+    assert sent(page) == [("open", "1", "")], "an answer that nobody waited for changes nothing"
+
+
+def test_other_events_take_their_turn(page: Any) -> None:
+    page.evaluate("window.slow = true")
+    page.click("[data-focus='first.length']")
+    page.evaluate(f"window.came = 0; ({TAKE})().then(() => window.came++); 0")
+    page.click("[data-focus='open.2']")
+    assert sent(page, 50) == [("first", "length", "")] and page.evaluate("window.came") == 0
+    page.evaluate(GIVE)
+    assert sent(page, 50) == [] and page.evaluate("window.came") == 1
+    page.evaluate(GIVE)
+    assert sent(page) == [("open", "2", "")]
+
+
+def test_an_answer_that_never_comes_holds_nobody_for_ever(blank: Any) -> None:
+    blank.goto("about:blank")
+    blank.set_content(FRAME.format(style=STYLE, one=rules(), two=rows()))
+    assert str(1000 * LIMIT) in PRESS and LIMIT > 60, "a search may take a minute"
+    short = PRESS.replace(str(1000 * LIMIT), "120")
+    for pane in ("one", "two"):
+        blank.evaluate(START % short, pane)
+    blank.evaluate("window.slow = true")
+    blank.click("[data-focus='open.1']")
+    blank.click("[data-focus='open.2']")
+    assert [key for _, key, _ in sent(blank)] == ["1"]
+    assert [key for _, key, _ in sent(blank, 400)] == ["2"]
+
+
+def test_a_held_key_does_not_pile_up_steps(page: Any) -> None:
+    page.evaluate("window.slow = true")
+    for _ in range(6):
+        page.keyboard.down("j")
+    page.keyboard.up("j")
+    for _ in range(6):
+        page.evaluate(GIVE)
+    assert sent(page) == [("step", "", "1")] * 2
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    """A page of two panes and a search box over one note, connected as the Inspect view is; its answers are slow."""
+    def both(text: str) -> list[str]:
+        return [text, f'<i id="log">{text}</i>']
+
+    def pressed(held: str, event: gr.EventData) -> list[str]:
+        key = str(event._data["key"])
+        time.sleep({"slow": 0.6}.get(key, 0.0))
+        if key == "refused":
+            raise gr.Error("not this one")
+        return both(f"{held} {key}")
+
+    def searched(words: str, held: str) -> list[str]:
+        time.sleep(0.2)
+        return both(f"{held} {words}")
+    button = '<button type="button" data-act="x" data-key="{0}" id="{0}">{0}</button>'
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        held, shown = gr.Textbox("", visible=False), gr.HTML("", elem_id="shown")
+        panes = [gr.HTML("".join(map(button.format, names)), js_on_load=PRESS)
+                 for names in (("slow", "refused"), ("quick",))]
+        words, go = gr.Textbox("words", elem_id="words"), gr.Button("go", elem_id="go")
+        for pane in panes:
+            corpus_turns.pressed(pane, pressed, [held], [held, shown])
+        corpus_turns.in_turn([go.click], searched, [words, held], [held, shown])
+    _, address, _ = blocks.launch(prevent_thread_lock=True, quiet=True, share=False, ssr_mode=False)
+    yield address
+    blocks.close()
+
+
+def test_quick_presses_all_hold(browser: Any, served: str) -> None:
+    """Over Gradio itself: presses of two panes and a search at once, a refused one among them."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(served)
+    for name in ("#slow", "#quick", "#refused", "#go"):
+        page.wait_for_selector(name)
+    page.evaluate("for (const id of ['slow', 'quick', 'refused', 'quick', 'slow', 'go', 'go', 'quick'])"
+                  " document.getElementById(id).click()")
+    page.wait_for_function("document.getElementById('log')?.innerText.trim().split(/\\s+/).length === 7",
+                           timeout=20_000)
+    assert sorted(page.inner_text("#log").split()) == ["quick"] * 3 + ["slow"] * 2 + ["words"] * 2
+    page.click("#quick")
+    page.wait_for_function("document.getElementById('log').innerText.match(/quick/g).length === 4", timeout=20_000)
+    context.close()

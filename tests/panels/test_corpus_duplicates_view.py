@@ -306,3 +306,25 @@ def test_a_press_that_means_nothing_changes_nothing(page: Page, run: Run) -> Non
     for act, turn in (("burn", "3"), ("none", "x"), ("", "")):
         page.call("corpus_duplicates", "press", asking(), pressed(act, "", turn), *values)
     assert not page.service.commands(ANN, run.id)
+
+
+# --- long texts ---------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("lang", "said"), [
+    ("en", "Of 2 long texts only the first 100 characters were compared."),
+    ("zh-CN", "有 2 篇长文本只比较了前 100 个字符。")])
+def test_it_is_said_when_texts_were_compared_at_their_beginnings(
+        page: Page, shown: view.Duplicates, source: Path, monkeypatch: pytest.MonkeyPatch, lang: str,
+        said: str) -> None:
+    from backends.mdfg.explore import clusters as clustering
+
+    run = put_run(page, source)
+    held = Corpus.open(source)
+    number = next(row.number for row in clusters(held).rows if row.size == 2)
+    assert all(member.length > 100 for member in open_cluster(held, number).members)
+    assert said not in looks(page, shown, run=run.id, opened=number, lang=lang)[MEMBERS]
+    monkeypatch.setattr(clustering, "COMPARED", 100)
+    fresh = put_run(page, source)
+    html = looks(page, shown, run=fresh.id, opened=number, lang=lang)[MEMBERS]
+    assert said in html and "label.clusters" not in html
+    assert said in looks(page, shown, run=fresh.id, opened=number, lang=lang)[MEMBERS], "kept answers say it too"

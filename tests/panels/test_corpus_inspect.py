@@ -10,17 +10,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
 
 from backends.mdfg.explore.corpus import Corpus
-from backends.mdfg.explore.query import Query
+from backends.mdfg.explore.query import NOTES, Note, Query
 from backends.mdfg.explore.selection import Selection, Span
 from backends.mdfg.explore.shelf import Shelf
 from backends.mdfg.recipes import load_recipe
 from panels import corpus as tab
+from panels import corpus_desk as desks
 from panels import corpus_draw as drawing
 from panels import corpus_head as heads
 from panels import corpus_inspect as view
@@ -34,6 +36,7 @@ from tests.panels.test_dialogue_scenarios import shell_of
 from tests.panels.test_dialogue_wiring import ANN, BOB, OTHER, Page, asking, noting
 from workbench.contract import UserError
 from workbench.runs import Run
+from workbench.text import say
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -224,7 +227,7 @@ def test_without_scores_there_is_no_map_and_no_domains(tmp_path: Path) -> None:
     opened.close()
 
 
-# --- chips and counts ------------------------------------------------------------------------------------------------
+# --- notes of a search, chips and counts ------------------------------------------------------------------------------
 
 def test_every_part_of_the_filter_has_a_chip_that_takes_it_away(corpus: Corpus) -> None:
     full = Selection(show="dropped", failed=("length", "script"), first="length", only="script",
@@ -240,6 +243,28 @@ def test_every_part_of_the_filter_has_a_chip_that_takes_it_away(corpus: Corpus) 
     for key, _ in chips:
         state = changed(state, "unchip", key)
     assert state.selection == Selection(show="dropped")
+
+
+@pytest.mark.parametrize(("lang", "said"), [
+    ("en", "Only the best 2,000 of 3,456 hits are shown. Only 12% of the pieces"),
+    ("zh-CN", "命中 3,456 篇，只显示得分最高的 2,000 篇。 这段文字的片段只有 12%")])
+def test_what_should_be_known_about_hits_is_said_under_the_count(corpus: Corpus, monkeypatch: pytest.MonkeyPatch,
+                                                                 lang: str, said: str) -> None:
+    query = Query("words", "雨")
+    notes = (Note("best", (("most", "2,000"), ("found", "3,456"))), Note("known", (("share", "12%"),)))
+    found = replace(corpus.hits(query), notes=notes)
+    monkeypatch.setattr(corpus, "hits", lambda asked: found)
+    assert said in plain(drawing.bar(corpus, State("r", Selection(search=query)), lang))
+    assert "role=\"note\"" not in drawing.bar(corpus, State("r"), lang)
+
+
+def test_every_note_has_a_text_in_both_languages() -> None:
+    values = {"most": "1", "found": "2", "share": "3%", "count": "4", "right": "5", "tried": "6"}
+    for key in NOTES:
+        for lang in ("en", "zh-CN"):
+            told = say(lang, f"corpus.hits.{key}", **values)
+            assert not re.search(r"[{}]|corpus\.", told) and re.search(r"\d", told), (key, lang)
+        assert re.search(r"\d", Note(key, tuple(values.items())).text)
 
 
 def test_a_concept_is_told_by_its_examples(corpus: Corpus) -> None:
@@ -372,7 +397,17 @@ def test_the_whole_view_is_small(corpus: Corpus, lang: str) -> None:
 # --- presses on the page ---------------------------------------------------------------------------------------------
 
 def press(page: Page, run: Run, text: str, act: str, key: Any = "", value: Any = "", lang: str = "en") -> list[Any]:
-    return page.call("corpus_inspect", "press", run.id, text, asking(lang=lang), pressing(act, key, value))
+    *drawn, button = page.call("corpus_inspect", "press", run.id, text, asking(lang=lang), pressing(act, key, value))
+    assert skipped(button), "only a press that needs the index shows its button"
+    return drawn
+
+
+def apart(values: list[Any]) -> tuple[Any, list[Any], list[Any]]:
+    """The state, the parts, what is drawn in each."""
+    return values[0], values[1:1 + len(view.PARTS)], values[1 + len(view.PARTS):]
+
+
+NOTHING = [""] * len(view.PARTS)
 
 
 def skipped(value: Any) -> bool:
@@ -380,8 +415,9 @@ def skipped(value: Any) -> bool:
 
 
 def test_a_press_changes_the_state_and_draws_everything_that_hangs_on_it(page: Page, run: Run) -> None:
-    text, sent, *parts = press(page, run, "", "first", "length")
-    assert read(text, run.id).selection.first == "length" and sent == view.key_of(run.id, text, "en")
+    text, parts, keys = apart(press(page, run, "", "first", "length"))
+    assert read(text, run.id).selection.first == "length"
+    assert keys == list(view.keys_of(read(text, run.id), "en").values())
     assert len(parts) == len(view.PARTS) and not any(map(skipped, parts))
     assert "fails first: length" in plain(parts[0])
 
@@ -389,7 +425,8 @@ def test_a_press_changes_the_state_and_draws_everything_that_hangs_on_it(page: P
 @pytest.mark.parametrize(("act", "key", "drawn"), [
     ("open", 3, {"table", "reader"}), ("page", 50, {"table"}), ("sort", "n_chars", {"table"})])
 def test_reading_draws_only_the_list(page: Page, run: Run, act: str, key: Any, drawn: set) -> None:
-    _, _, *parts = press(page, run, "", act, key)
+    _, parts, keys = apart(press(page, run, "", act, key))
+    assert [skipped(key) for key in keys] == [skipped(part) for part in parts], "it says nothing of other parts"
     assert {name for name, part in zip(view.PARTS, parts, strict=True) if not skipped(part)} == drawn
 
 
@@ -412,7 +449,7 @@ def test_forged_presses_are_refused_in_words(page: Page, run: Run, act: str, key
     with pytest.raises(gr.Error) as refused:
         press(page, run, "", act, key, value)
     assert "TypeError" not in str(refused.value) and "SQL" not in str(refused.value)
-    assert "160" in plain(press(page, run, "", "clear")[2])
+    assert "160" in plain(press(page, run, "", "clear")[1])
 
 
 def test_an_event_without_data_is_refused(page: Page, run: Run) -> None:
@@ -426,17 +463,19 @@ def test_nobody_presses_in_the_corpus_of_another(page: Page, run: Run) -> None:
 
 
 def test_examples_teach_a_concept_and_say_what_is_missing(page: Page, run: Run) -> None:
-    with pytest.raises(gr.Error, match="index"):
+    made = adopt(page.service, Path("/nowhere"), task="mdfg.index.v1", fields={"corpus": f"run:{run.id}"})
+    with pytest.raises(gr.Error, match="holds no index"):
         press(page, run, "", "like", 3)
     with pytest.raises(gr.Error, match="begins with an example"):
         press(page, run, "", "unlike", 3)
+    page.service.delete(ANN, made.id)
 
 
 def test_the_search_box_searches(page: Page, run: Run, folder: Path) -> None:
-    text, _, bar, *_ = page.call("corpus_inspect", "search", "words", "雨", None, run.id, "", asking())
+    text, bar, *_ = page.call("corpus_inspect", "search", "words", "雨", None, run.id, "", asking())
     found = sum("雨" in one for one in full_texts(folder))
     assert f"{found} of 160 documents" in plain(bar) and read(text, run.id).sort == "score"
-    text, _, bar, *_ = page.call("corpus_inspect", "search", "words", " ", None, run.id, text, asking())
+    text, bar, *_ = page.call("corpus_inspect", "search", "words", " ", None, run.id, text, asking())
     assert text == "" and "all 160" in plain(bar)
 
 
@@ -448,7 +487,7 @@ def test_searches_that_cannot_be_are_refused_in_words(page: Page, run: Run, kind
 
 
 def test_charts_can_be_chosen(page: Page, run: Run) -> None:
-    text, _, *parts = page.call("corpus_inspect", "choose", ["n_lines"], run.id, "", asking())
+    text, parts, _ = apart(page.call("corpus_inspect", "choose", ["n_lines"], run.id, "", asking()))
     assert read(text, run.id).charts == ("n_lines",)
     assert [name for name, part in zip(view.PARTS, parts, strict=True) if not skipped(part)] == ["charts"]
     assert "lines" in plain(parts[2]) and "characters a line" not in plain(parts[2])
@@ -456,12 +495,12 @@ def test_charts_can_be_chosen(page: Page, run: Run) -> None:
 
 # --- the timer -------------------------------------------------------------------------------------------------------
 
-def look(page: Page, run_id: str, text: str = "", sent: str = "", lang: str = "en") -> Any:
-    return page.call("corpus_inspect", "look", run_id, text, sent, asking(lang=lang))
+def look(page: Page, run_id: str, text: str = "", sent: list[str] | None = None, lang: str = "en") -> Any:
+    return page.call("corpus_inspect", "look", run_id, text, *(sent or NOTHING), asking(lang=lang))
 
 
 def test_the_timer_draws_once_and_again_for_another_language(page: Page, run: Run) -> None:
-    _, sent, *parts = look(page, run.id)
+    _, parts, sent = apart(look(page, run.id))
     assert len(parts) == len(view.PARTS) and all(parts)
     assert skipped(look(page, run.id, "", sent))
     assert not skipped(look(page, run.id, "", sent, "zh-CN")) and skipped(look(page, ""))
@@ -469,21 +508,61 @@ def test_the_timer_draws_once_and_again_for_another_language(page: Page, run: Ru
 
 def test_an_address_opens_filter_page_and_document(page: Page, run: Run) -> None:
     text = State(run.id, Selection(show="dropped"), offset=0, opened=5).text
-    kept, sent, bar, *_, reader = look(page, run.id, text)
-    assert skipped(kept) and "dropped" in text and "Document 5" in plain(reader) and sent.endswith(text)
+    kept, (bar, *_, reader), sent = apart(look(page, run.id, text))
+    assert skipped(kept) and "dropped" in text and "Document 5" in plain(reader)
+    assert skipped(look(page, run.id, text, sent))
     assert 'data-key="dropped" data-focus="show.dropped" aria-pressed="true"' in bar
 
 
 def test_a_filter_of_another_corpus_is_left(page: Page, run: Run) -> None:
-    text, sent, bar, *_ = look(page, run.id, State("other", Selection(show="kept")).text)
+    text, (bar, *_), sent = apart(look(page, run.id, State("other", Selection(show="kept")).text))
     assert text == "" and "all 160" in plain(bar) and skipped(look(page, run.id, text, sent))
 
 
 @pytest.mark.parametrize("text", ["show=some", "failed=nothing", "range=nope~1~2", "limit=77~1", "sort=nope"])
 def test_an_address_that_cannot_be_read_is_told_once(page: Page, run: Run, text: str) -> None:
-    _, sent, told, *others = look(page, run.id, text)
+    _, (told, *others), sent = apart(look(page, run.id, text))
     assert 'role="alert"' in told and 'data-act="clear"' in told and others == [""] * 4
     assert skipped(look(page, run.id, text, sent))
+
+
+def test_the_timer_mends_what_a_partial_drawing_left(page: Page, run: Run) -> None:
+    """The list is turned while a filter that another view asked for is not drawn yet: "12 of 160" over all rows."""
+    _, _, sent = apart(look(page, run.id))
+    asked, _ = page.call("corpus_inspect", "ask", "failed=sensitive&place=3", run.id, "")
+    text, parts, keys = apart(press(page, run, asked, "sort", "n_chars"))
+    sent = [old if skipped(new) else new for old, new in zip(sent, keys, strict=True)]
+    _, mended, now = apart(look(page, run.id, text, sent))
+    drawn = [name for name, part in zip(view.PARTS, mended, strict=True) if not skipped(part)]
+    assert drawn == ["bar", "rules", "charts", "reader"] and "fails" in plain(mended[0]) and not skipped(parts[3])
+    sent = [old if skipped(new) else new for old, new in zip(sent, now, strict=True)]
+    assert skipped(look(page, run.id, text, sent))
+
+
+def test_a_late_drawing_of_an_older_state_is_mended(page: Page, run: Run) -> None:
+    """What was drawn goes with the note of it, whichever answer comes last."""
+    text, _, newer = apart(press(page, run, "", "show", "kept"))
+    _, _, older = apart(look(page, run.id))
+    _, parts, keys = apart(look(page, run.id, text, older))
+    assert not any(map(skipped, parts[:4])) and [*keys[:4], newer[4]] == newer
+
+
+@pytest.mark.parametrize(("change", "hangs"), [
+    ({"sort": "n_chars"}, {"table"}), ({"offset": 50}, {"table"}), ({"opened": 4}, {"table", "reader"}),
+    ({"charts": ("n_lines",)}, {"charts"}), ({"selection": Selection(show="kept")}, set(view.PARTS)),
+    ({"of": "another"}, set(view.PARTS))])
+def test_what_a_part_hangs_on(change: dict[str, Any], hangs: set[str]) -> None:
+    before, after = (view.keys_of(state, "en") for state in (State("r"), replace(State("r"), **change)))
+    assert {name for name in view.PARTS if before[name] != after[name]} == hangs
+    assert not set(before.values()) & set(view.keys_of(State("r"), "zh-CN").values())
+
+
+def test_an_address_that_was_told_is_mended_by_any_press(page: Page, run: Run) -> None:
+    _, _, sent = apart(look(page, run.id, "sort=nope"))
+    text, _, keys = apart(press(page, run, "sort=nope", "sort", "n_chars"))
+    sent = [old if skipped(new) else new for old, new in zip(sent, keys, strict=True)]
+    _, parts, _ = apart(look(page, run.id, text, sent))
+    assert [bool(part) and not skipped(part) for part in parts] == [True, True, True, False, True]
 
 
 # --- following the run, the sample, other views ----------------------------------------------------------------------
@@ -570,12 +649,12 @@ def test_exports_that_cannot_be_are_refused(page: Page, corpus: Corpus, state: S
 def test_the_export_button_gives_a_file_nobody_can_guess(page: Page, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(gr, "Info", lambda words, duration: told.append(words))
-    given = page.call("corpus_take", "give", "jsonl", run.id, "", asking())
+    given = page.call("corpus_take", "give", "jsonl", run.id, "", True, asking())
     path = Path(given["value"])
     assert given["visible"] and len(path.parent.name) == 32 and told == ["160 documents are in the file."]
     assert path.is_relative_to(page.service.settings.home / "cache" / "page")
     with pytest.raises(gr.Error, match="There is no run"):
-        page.call("corpus_take", "give", "jsonl", run.id, "", asking(OTHER))
+        page.call("corpus_take", "give", "jsonl", run.id, "", True, asking(OTHER))
 
 
 def test_moved_limits_become_a_recipe_that_runs_again(page: Page, run: Run, corpus: Corpus) -> None:
@@ -652,11 +731,42 @@ def test_the_newest_index_of_a_corpus_is_found(page: Page, run: Run) -> None:
 
 
 def test_an_index_is_offered_where_a_search_needs_it(page: Page, run: Run) -> None:
-    shown = [page.call("corpus_search", "offer", kind, run.id, asking())["visible"] for kind in ("words", "meaning")]
-    assert shown == [False, True] and page.call("corpus_search", "offer", "meaning", "", asking())["visible"] is False
+    def offered(kind: str, run_id: str, text: str = "") -> bool:
+        return page.call("corpus_search", "offer", kind, run_id, text, asking())["visible"]
+    assert not offered("words", run.id) and offered("meaning", run.id) and not offered("meaning", "")
     page.made.clear()
     assert page.call("corpus_search", "make", run.id, asking()) == "r-new"
     assert page.made[-1][:2] == ("mdfg.index.v1", {"corpus": f"run:{run.id}"})
+
+
+@pytest.mark.parametrize(("text", "kind"), [
+    (State("", Selection(search=Query("concept", like=(3,), least=0.5))).text, "concept"),
+    (State("", Selection(search=Query("meaning", "雨"))).text, "meaning"),
+    (State("", Selection(search=Query("words", "雨"))).text, "words"), ("", ""), ("show=<odd>", ""),
+    ("of=another&find=concept%3A&like=3", "")])
+def test_an_index_is_offered_for_a_search_that_the_address_holds(page: Page, run: Run, text: str, kind: str) -> None:
+    text = text.replace("of=&", f"of={run.id}&")
+    assert searching.held(text, run.id) == kind
+    shown = page.call("corpus_search", "offer", "words", run.id, text, asking())["visible"]
+    assert shown == (kind in searching.BY_MEANING)
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "Press “Make the index” beside"),
+                                            ("zh-CN", "请按搜索框旁的“建立索引”")])
+@pytest.mark.parametrize("act", ["like", "unlike"])
+def test_more_like_this_offers_the_index_that_it_lacks(page: Page, run: Run, monkeypatch: pytest.MonkeyPatch, act: str,
+                                                       lang: str, said: str) -> None:
+    """The sentence names the button, and the button is there; what is drawn stays."""
+    told: list[str] = []
+    monkeypatch.setattr(gr, "Warning", lambda words, duration: told.append(words))
+    *drawn, button = page.call("corpus_inspect", "press", run.id, "", asking(lang=lang), pressing(act, 3))
+    assert all(map(skipped, drawn)) and button["visible"] is True and said in told[0] and "mdfg." not in told[0]
+    assert page.find("corpus_search", "offer").outputs == page.find("corpus_inspect", "press").outputs[-1:]
+
+
+def test_more_like_this_of_somebody_else_s_corpus_is_refused(page: Page, run: Run) -> None:
+    with pytest.raises(gr.Error, match="There is no run"):
+        page.call("corpus_inspect", "press", run.id, "", asking(OTHER), pressing("like", 3))
 
 
 @pytest.mark.parametrize(("status", "failure", "said", "over"), [
@@ -681,6 +791,9 @@ def test_the_tab_opens_a_run_where_it_belongs(page: Page, run: Run, folder: Path
     assert tab.opening(shell, going.id, asking()) == ("filter", {"filter": going.id})
     assert tab.opening(shell, scorer.id, asking()) == ("scorers", {"scorers": scorer.id})
     assert tab.opening(shell, index.id, asking()) == ("inspect", {"inspect": run.id})
+    for reference in ("sample", "path:/somewhere", ""):
+        alone = adopt(page.service, Path("/nowhere"), task="mdfg.index.v1", fields={"corpus": reference})
+        assert tab.opening(shell, alone.id, asking()) == ("filter", {})
     assert tab.opening(shell, "20200101T000000-abcdef", asking())[0] == "filter"
     page.service.delete(ANN, index.id)
 
@@ -689,6 +802,23 @@ def test_without_a_run_the_newest_corpus_is_opened(page: Page, folder: Path) -> 
     newest = adopt(page.service, folder, title="newest")
     assert tab.opening(shell_of(page), "", asking()) == ("inspect", {"inspect": newest.id})
     assert tab.opening(shell_of(page), "", asking("c" * 32)) == ("", {})
+
+
+def test_every_view_finds_the_same_corpus_on_the_shelf(page: Page, run: Run) -> None:
+    shelf, shell = Shelf(), shell_of(page)
+    inspect = SimpleNamespace(shelf=shelf)
+    made = adopt(page.service, Path("/nowhere"), task="mdfg.index.v1", fields={"corpus": f"run:{run.id}"})
+    found = {id(desks.corpus_of(shell, shelf, asking(), run.id)), id(view.corpus(shell, inspect, asking(), run.id))}
+    assert len(found) == 1 and len(shelf) == 1
+    assert desks.corpus_of(shell, shelf, asking(), run.id).index == made.path
+    page.service.delete(ANN, made.id)
+    assert desks.corpus_of(shell, shelf, asking(), run.id).index is None
+    shelf.forget(run.path)
+
+
+def test_what_corpora_write_lies_in_the_home(page: Page, run: Run) -> None:
+    facts = page.call("corpus_head", "follow", run.id, asking())[1]
+    assert "160" in facts and list((page.service.settings.home / "tmp").glob("corpus-*/lock"))
 
 
 def test_one_shelf_serves_every_view(page: Page, run: Run) -> None:

@@ -31,6 +31,7 @@ from workbench.contract import UserError
 from workbench.theme import FOLDER
 from workbench.widgets import corpus_funnel, corpus_histogram, corpus_marks
 from workbench.widgets.corpus_numbers import amount, exact
+from workbench.widgets.corpus_press import GIVE, TAKE
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -208,7 +209,20 @@ def events(page: Page, name: str) -> list[Any]:
 def test_every_pane_answers_presses_and_drops_none(page: Page) -> None:
     found = events(page, "press")
     assert len(found) == len(view.PARTS) and {block.trigger_mode for block in found} == {"multiple"}
-    assert all(len(block.outputs) == 2 + len(view.PARTS) for block in found)
+    assert all(len(block.outputs) == 2 + 2 * len(view.PARTS) for block in found)
+
+
+@pytest.mark.parametrize(("name", "times"), [("press", 5), ("search", 1), ("choose", 1), ("ask", 1)])
+def test_what_changes_the_state_takes_and_gives_back_its_turn(page: Page, name: str, times: int) -> None:
+    """An answer and a refusal both let the next one begin; what is no press waits for its turn first."""
+    blocks, found = page.blocks.fns, events(page, name)
+    assert len(found) == times
+    for block in found:
+        after = [one for one in blocks.values() if one.trigger_after == block._id]
+        assert {(one.trigger_only_on_success, one.trigger_only_on_failure, one.js) for one in after} == {
+            (True, False, GIVE), (False, True, GIVE)}
+        if name != "press":
+            assert blocks[block.trigger_after].js == TAKE and blocks[block.trigger_after].trigger_mode == "multiple"
 
 
 def test_what_is_polled_is_quick_and_moves_no_layout(page: Page) -> None:

@@ -371,9 +371,75 @@ def test_documents_that_the_scorer_learned_from_do_not_speak_about_it(page: Page
     stated(page, run, {"Ann": ["good"] * 8})
     work_ = desks.at_work(shell_of(page), desk, asking(), run.id, "quality", "all")
     left = desks.learned(shell_of(page), asking(), work_, "quality")
-    assert {0, 1} <= set(left) and len(left) < 8
-    assert f"{len(left)} seen in training" in shown(page, desk, run)[2]
-    assert desks.learned(shell_of(page), asking(OTHER), work_, "quality") == (), "not theirs to read"
+    assert {0, 1} <= set(left.places) and len(left.places) < 8
+    gone = "run:20200101T000000-abcdef/scorer"
+    assert left.unknown == (gone,), "its run was deleted"
+    html = shown(page, desk, run)[2]
+    assert f"{len(left.places)} seen in training" in html and f"It is not known what {gone} learned from" in html
+    theirs = desks.learned(shell_of(page), asking(OTHER), work_, "quality")
+    assert theirs == desks.Learned((), (f"run:{training.id}/scorer", gone)), "not theirs to read, whoever looked before"
+
+
+def with_scorers(page: Page, source: Path, *scorers: str) -> Run:
+    """A corpus whose recipe names these scorers."""
+    from dataclasses import replace
+
+    from backends.mdfg.recipes import dump_recipe
+
+    run = put_run(page, source)
+    recipe = replace(Corpus.open(run.path).recipe, scorers=scorers)
+    (run.path / "artifacts" / "recipe.yaml").write_text(dump_recipe(recipe))
+    return run
+
+
+@pytest.mark.parametrize(("scorers", "named"), [
+    (("bundled:mdfg-zh-quality",), ""), ((), ""), (("path:/a/b",), "path:/a/b"),
+    (("run:20200101T000000-abcdef/scorer", "path:/c"), "run:20200101T000000-abcdef/scorer, path:/c")])
+def test_scorers_of_unknown_texts_are_named_in_both_languages(page: Page, desk: desks.LabelDesk, source: Path,
+                                                              scorers: tuple[str, ...], named: str) -> None:
+    from panels import corpus_lab
+
+    run = with_scorers(page, source, *scorers)
+    stated(page, run, {"Ann": ["good", "bad"] * 15})
+    for lang, said in (("en", f"It is not known what {named} learned from"), ("zh-CN", f"不清楚 {named} 是用哪些文本")):
+        figures = corpus_lab.looks(shell_of(page), desk, asking(lang=lang), (run.id, "quality", "all"), 0.5, "")[0]
+        for html in (figures, shown(page, desk, run, lang=lang)[2]):
+            assert (said in html) == bool(named) and "label.not_known" not in html
+            assert named or not re.search("It is not known|不清楚", html)
+
+
+def test_nothing_is_unknown_while_nothing_is_labelled(page: Page, desk: desks.LabelDesk, source: Path) -> None:
+    run = with_scorers(page, source, "path:/a/b")
+    held = desks.at_work(shell_of(page), desk, asking(), run.id, "quality", "all")
+    assert desks.learned(shell_of(page), asking(), held, "quality") == desks.Learned()
+
+
+def test_texts_are_compared_once_and_rights_are_asked_for_at_every_look(
+        page: Page, desk: desks.LabelDesk, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from backends.mdfg.explore import training_overlap
+    from panels import corpus_lab
+    from tests.panels.corpus_label_cases import job
+
+    data = tmp_path / "train.jsonl"
+    data.write_text('{"text": "别的文字，和语料没有关系。", "label": "good"}\n')
+    training = job(page, files.TRAIN, {"data": [f"path:{data}"]}, None)
+    (training.path / "inputs.json").write_text(json.dumps({f"path:{data}": {"path": str(data)}}))
+    run = with_scorers(page, source, f"run:{training.id}/scorer")
+    stated(page, run, {"Ann": ["good", "bad"] * 15})
+    compared, real = list[int](), training_overlap.overlap
+    monkeypatch.setattr(training_overlap, "overlap",
+                        lambda texts, path: compared.append(len(texts)) or real(texts, path))
+
+    def look(threshold: float) -> str:
+        return corpus_lab.looks(shell_of(page), desk, asking(), (run.id, "quality", "all"), threshold, "")[0]
+    assert len({look(threshold) for threshold in (0.2, 0.5, 0.8)}) == 3 and compared == [30], "a slider moves"
+    assert "It is not known" not in look(0.5)
+    stated(page, run, {"Bo": ["good"] * 31})
+    look(0.5)
+    assert compared == [30, 31], "one more document"
+    held = desks.at_work(shell_of(page), desk, asking(), run.id, "quality", "all")
+    assert desks.learned(shell_of(page), asking(OTHER), held, "quality").unknown == (f"run:{training.id}/scorer",)
+    assert compared == [30, 31], "what was compared for somebody else tells a stranger nothing"
 
 
 # --- files --------------------------------------------------------------------------------------------------------
@@ -422,6 +488,20 @@ def test_a_scorer_is_trained_on_the_labels(page: Page, desk: desks.LabelDesk, ru
 
 
 # --- the page -----------------------------------------------------------------------------------------------------
+
+def test_bins_are_a_choice_of_the_numbers_that_may_be_drawn(page: Page, desk: desks.LabelDesk, run: Run) -> None:
+    from backends.mdfg.explore.strata import DRAWN
+
+    assert work.BINS == DRAWN
+    for bins in work.BINS:
+        assert work.ask_of({**HELD, "bins": bins}).bins == bins
+        assert "cl-document" in looks(page, desk, run, bins=bins)[CARD]
+    refused = looks(page, desk, run, bins=7)[CARD]
+    assert "bins is 7; it must be one of 1, 2, 5, 10" in refused and "cl-document" not in refused
+    with pytest.raises(UserError, match="weighed in 10"):
+        answer(page, desk, run, ("label", "good", "0"), bins=3)
+    assert not commands(page, run)
+
 
 def test_the_handlers_of_the_page_answer_presses(page: Page, run: Run) -> None:
     held = {**HELD, "corpus": run.id}

@@ -359,6 +359,19 @@ def test_the_next_round_goes_on_from_this_one_with_the_decisions(page: Page) -> 
     assert request.rejected == ("news: 记者",) and request.data == () and request.keywords == ""
 
 
+@pytest.mark.parametrize(("data", "kept"), [
+    (["run:20260101T000000-abcdef/kept.jsonl"], ("run:20260101T000000-abcdef/kept.jsonl",)),
+    (["path:/data/a.jsonl"], ()), ("nonsense", ()), (None, ())])
+def test_texts_of_a_run_are_named_again_in_the_next_round(page: Page, data: Any, kept: tuple[str, ...]) -> None:
+    run = proposed(page)
+    request = run.path / "request.json"
+    content = json.loads(request.read_text())
+    content["fields"]["data"] = data
+    request.write_text(json.dumps(content))
+    fields = review.next_round(shell_of(page), asking(), run.id, '{"law|上诉": "accept"}')
+    assert tuple(fields.get("data") or ()) == kept
+
+
 def test_a_next_round_without_a_decision_or_of_another_kind_is_refused(page: Page) -> None:
     with pytest.raises(UserError, match="Accept or reject at least one"):
         review.next_round(shell_of(page), asking(), proposed(page).id, "{}")

@@ -271,6 +271,19 @@ def test_paths_outside_the_data_roots_are_refused_on_an_open_address(tmp_path: P
     hub.resolve(f"path:{outside}/secret", settings)
 
 
+def test_a_file_of_labels_is_readable_by_its_name_alone(settings: Settings) -> None:
+    """What people labelled is written under a name that nobody can guess, and a training run reads it from there."""
+    folder = settings.home / "labels"
+    (folder / "deeper").mkdir(parents=True)
+    for place in (folder / "a.jsonl", folder / "deeper" / "b.jsonl", settings.home / "c.jsonl"):
+        place.write_text("{}")
+    public = replace(settings, host="0.0.0.0")
+    assert hub.resolve(f"path:{folder}/a.jsonl", public).path == (folder / "a.jsonl").resolve()
+    for refused in (folder, folder / "deeper" / "b.jsonl", settings.home / "c.jsonl", folder / ".." / "c.jsonl"):
+        with pytest.raises(UserError, match="outside the folders this server may read"):
+            hub.resolve(f"path:{refused}", public)
+
+
 def test_an_open_address_does_not_tell_whether_a_file_exists(tmp_path: Path, settings: Settings) -> None:
     (tmp_path / "there").write_text("x")
     public = replace(settings, host="0.0.0.0")

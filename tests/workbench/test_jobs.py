@@ -315,7 +315,7 @@ class TestCancel:
 
     def test_the_worst_task_and_its_children_end_within_five_seconds(self, jobs: Jobs) -> None:
         run = running(start(jobs, "toys.stubborn.v1", children=3))
-        until(lambda: len(process.marked(run.id)) == 4)
+        until(lambda: len(process.marked(run.id)) == 4 and load_run(run.path).message.startswith("pid "))
         seen = self.timed(jobs, run, 5.0)
         assert seen.status == "cancelled" and "process was ended" in seen.message and seen.finished is not None
         assert Slots(jobs.index).held() == {}

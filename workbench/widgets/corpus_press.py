@@ -6,12 +6,37 @@ say; a range field with ``data-stops`` sends the stop that it came to rest on an
 A press anywhere on a row opens its document. In an element with ``data-keys`` the letters j and k (or n and p) send
 ``step`` with 1 or -1 wherever the page is not being typed in. What had the focus before the server drew anew has it
 again.
+
+Every event carries the notes of the page as they are when it is sent, so all panes of a page wait for one another: an
+event is sent once the answer to the one before has come (:data:`GIVE`), or after a limit of time. Whatever else changes
+those notes takes its turn among them (:data:`TAKE`). ``panels.corpus_turns`` connects both.
 """
 
 from __future__ import annotations
 
-PRESS = """
-const send = (act, key, value) => trigger('select', {act, key: key || '', value: String(value ?? '')});
+LIMIT = 70
+"""Seconds after which an answer is waited for no longer (our default); a search may take 60."""
+TURNS = """
+const turns = window.coTurns = window.coTurns || (() => {
+  const waiting = [];
+  let held = 0;
+  const next = () => {
+    const go = waiting.shift();
+    held = go ? setTimeout(next, LIMIT) : 0;
+    if (go) go();
+  };
+  return {take: (go) => { waiting.push(go); if (!held) next(); }, give: () => { clearTimeout(held); next(); },
+          waiting: () => waiting.length};
+})();
+""".replace("LIMIT", str(1000 * LIMIT))
+TAKE = "() => window.coTurns && new Promise((go) => window.coTurns.take(go))"
+"""``js`` of an event that is waited for: it ends when it is its turn."""
+GIVE = "() => { if (window.coTurns) window.coTurns.give(); }"
+"""``js`` of what follows every answer, also a refusal: the next one is sent."""
+
+PRESS = TURNS + """
+const send = (act, key, value) => turns.take(
+  () => trigger('select', {act, key: key || '', value: String(value ?? '')}));
 const stop = (f) => f.dataset.stops ? JSON.parse(f.dataset.stops)[Number(f.value)] : f.value;
 let focus = '', drag = null, later = 0;
 element.addEventListener('click', (e) => {
@@ -75,6 +100,6 @@ document.addEventListener('keydown', (e) => {
   const mine = element.querySelector('[data-keys]');
   if (!step || typing || !mine || !mine.offsetParent || e.metaKey || e.ctrlKey || e.altKey) return;
   e.preventDefault();
-  send('step', '', step);
+  if (!e.repeat || !turns.waiting()) send('step', '', step);
 });"""
 """``js_on_load`` of every ``gr.HTML`` of the Inspect view."""

@@ -16,7 +16,7 @@ from backends.mdfg.explore.labels import Label
 from backends.mdfg.explore.population import Population
 from backends.mdfg.explore.sampled import sampled
 from backends.mdfg.explore.shares import Counted, Share, covered, share, weighted
-from backends.mdfg.explore.strata import strata
+from backends.mdfg.explore.strata import WEIGHED, strata
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Acceptance:
     left_out: Mapping[str, int]
 
 
-def acceptance(population: Population, labels: Sequence[Label], said: Mapping[int, str], *, bins: int = 10,
+def acceptance(population: Population, labels: Sequence[Label], said: Mapping[int, str], *, bins: int = WEIGHED,
                without: Collection[int] = ()) -> Acceptance:
     """Acceptance of the automatic labels ``said`` (place -> label) by the labels of one dimension.
 

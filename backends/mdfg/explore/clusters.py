@@ -3,7 +3,8 @@
 A run that looks for near-duplicates puts every document of a cluster under the number of its first one
 (``dedup.clusters``). Kept is one that the other rules keep before one that they drop, then the highest quality, then
 the longest, then the first. Similarities are made again from the texts: the MinHash estimate that the run used, and the
-exact share of 5-character shingles that two texts have in common (Jaccard).
+exact share of 5-character shingles that two texts have in common (Jaccard). Of a long text its first :data:`COMPARED`
+characters are compared.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from workbench.contract import UserError
 
 NEAR = ("dup_keep", "dup_cluster", "dup_size")
 SNIPPET, MEMBERS, LIMIT = 160, 50, 50
+COMPARED = 50_000
+"""Characters of each text from which its likeness is made (our default)."""
 Sort = Literal["size", "number", "length"]
 Why = Literal["rules", "quality", "length", "first"]
 ORDER = {"size": "size DESC, number", "number": "number", "length": "longest DESC, number"}
@@ -70,11 +73,13 @@ class Member:
 @dataclass(frozen=True)
 class Opened:
     """A cluster with its members, the kept one first, then by place; ``why`` the best one was chosen before the
-    others. Of a large cluster only the first members are listed; ``cluster.size`` says how many there are."""
+    others. Of a large cluster only the first members are listed; ``cluster.size`` says how many there are. ``cut`` of
+    the listed texts are longer than what is compared of them."""
 
     cluster: Cluster
     members: tuple[Member, ...]
     why: Why
+    cut: int = 0
 
 
 def passing(recipe: Recipe) -> str:
@@ -105,7 +110,12 @@ def clusters(corpus: Corpus, least: int = 2, sort: Sort = "size", offset: int = 
 
 
 def open_cluster(corpus: Corpus, number: int, most: int = MEMBERS) -> Opened:
-    """A cluster with its members. Raises ``UserError`` when there is none of this number."""
+    """A cluster with its members; those that were opened lately are kept. Raises ``UserError`` when there is none of
+    this number."""
+    return corpus.answer(("cluster", number, most), lambda: _opened(corpus, number, most))
+
+
+def _opened(corpus: Corpus, number: int, most: int) -> Opened:
     found = corpus.rows(f"{_grouped(corpus.recipe)} AND dup_cluster = ? GROUP BY dup_cluster", [number])
     if not found:
         mode = corpus.recipe.near.mode
@@ -114,31 +124,31 @@ def open_cluster(corpus: Corpus, number: int, most: int = MEMBERS) -> Opened:
     cluster = Cluster(*map(int, found[0]))
     rows = corpus.rows(
         f"SELECT place, id, source, n_chars, quality, {passing(corpus.recipe)}, kept, dup_keep = 1 FROM docs "
-        "WHERE dup_cluster = ? ORDER BY dup_keep DESC, place", [number])
-    documents = corpus.texts([row[0] for row in rows[:most]])
-    likeness = alike([document.text for document in documents], corpus.recipe)
+        "WHERE dup_cluster = ? ORDER BY dup_keep DESC, place LIMIT ?", [number, max(1, most)])
+    documents = corpus.texts([row[0] for row in rows[:most]], light=True)
+    likeness = alike([document.text[:COMPARED] for document in documents], corpus.recipe)
     members = tuple(
         Member(place, name, source, length, quality, bool(passes), bool(kept), bool(best), estimate, exact,
                document.title[:SNIPPET], " ".join(document.text[:2 * SNIPPET].split())[:SNIPPET])
         for (place, name, source, length, quality, passes, kept, best), document, (estimate, exact)
         in zip(rows[:most], documents, likeness, strict=True))
-    return Opened(cluster, members, _why(rows, corpus.recipe))
+    return Opened(cluster, members, _why(corpus, number, rows[0]),
+                  sum(len(document.text) > COMPARED for document in documents))
 
 
-def _why(rows: Sequence[Sequence[Any]], recipe: Recipe) -> Why:
-    """The first thing in which the kept one is before all that were still level with it."""
-    keep = recipe.near.keep
-    merits: list[tuple[Why, Any]] = [("rules", lambda row: bool(row[5]))]
+def _why(corpus: Corpus, number: int, best: Sequence[Any]) -> Why:
+    """The first thing in which the kept one is before all that were still level with it: counted, not fetched."""
+    keep = corpus.recipe.near.keep
+    merits: list[tuple[Why, str, Any]] = [("rules", passing(corpus.recipe), bool(best[5]))]
     if keep == "quality":
-        merits.append(("quality", lambda row: -1.0 if row[4] is None else row[4]))
+        merits.append(("quality", "coalesce(quality, -1)", -1.0 if best[4] is None else best[4]))
     if keep != "first":
-        merits.append(("length", lambda row: row[3]))
-    level = list(rows)
-    for name, merit in merits:
-        level = [row for row in level if merit(row) == merit(rows[0])]
-        if len(level) == 1:
-            return name
-    return "first"
+        merits.append(("length", "n_chars", best[3]))
+    level = [" AND ".join(f"({sql}) = ${place}" for place, (_, sql, _) in enumerate(merits[:count], 2))
+             for count in range(1, len(merits) + 1)]
+    (counts,) = corpus.rows(f"SELECT {', '.join(f'count(*) FILTER (WHERE {one})' for one in level)} FROM docs "
+                            "WHERE dup_cluster = $1", [number, *(value for _, _, value in merits)])
+    return next((name for (name, _, _), count in zip(merits, counts, strict=True) if count == 1), "first")
 
 
 def alike(texts: Sequence[str], recipe: Recipe) -> list[tuple[float, float]]:
@@ -149,9 +159,10 @@ def alike(texts: Sequence[str], recipe: Recipe) -> list[tuple[float, float]]:
     from backends.mdfg.text.codes import codes_of
 
     made = signatures(*codes_of(texts), recipe.near.shingle, recipe.near.functions)
-    sets = [shingles(text, recipe.near.shingle) for text in texts]
     estimates = similarity(np.broadcast_to(made[0], made.shape), made)
-    return [(float(estimate), jaccard(sets[0], other)) for estimate, other in zip(estimates, sets, strict=True)]
+    best = shingles(texts[0], recipe.near.shingle)
+    return [(float(estimate), jaccard(best, shingles(text, recipe.near.shingle)))  # one set beside the best at a time
+            for estimate, text in zip(estimates, texts, strict=True)]
 
 
 def shingles(text: str, size: int) -> frozenset[str]:

@@ -237,7 +237,7 @@ def _matched(corpus: Corpus, run: Path) -> str:
             "USING (id, copy)")
     for patience in range(WAITS, -1, -1):
         try:
-            corpus.cursor().execute(made, [str(table)])
+            corpus.rows(made, [str(table)])
             break
         except duckdb.TransactionException:  # another thread makes the same table just now
             if not patience:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.mdfg.explore.query import Hits, Query
+from backends.mdfg.explore.query import Hits, Note, Query
 from backends.mdfg.explore.semantic import Index, best, cosines, open_index
 from workbench.contract import UserError
 
@@ -59,12 +59,13 @@ def find_concept(corpus: Searched, query: Query) -> Hits:
     index = open_index(corpus)
     concept = learn(index, query)
     found = best(query, probabilities(index, concept), query.least or LEAST, len(index.vectors))
-    told, (right, tried) = [], left_out(concept)
+    told: list[Note] = []
+    right, tried = left_out(concept)
     if concept.assumed:
-        told.append(f"{concept.assumed} documents drawn from the corpus stand in for counter-examples")
+        told.append(Note("assumed", (("count", f"{concept.assumed:,}"),)))
     if tried:
-        told.append(f"{right} of {tried} examples are right when left out")
-    return Hits(query, found.places, found.scores, "; ".join(told))
+        told.append(Note("tried", (("right", str(right)), ("tried", str(tried)))))
+    return Hits(query, found.places, found.scores, (*found.notes, *told))
 
 
 def learn(index: Index, query: Query, strength: float = STRENGTH) -> Concept:

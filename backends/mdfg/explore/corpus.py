@@ -7,8 +7,6 @@ so memory stays bounded; the queries are the same.
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -18,10 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import duckdb
 
+from backends.mdfg.explore.bounds import MEMORY, Turns, config, enough_memory
 from backends.mdfg.explore.judging import Moved, joined_sql, moved_mask_sql, moved_tests, verdicts_sql
 from backends.mdfg.explore.kept import Kept
 from backends.mdfg.explore.loading import Column, Loaded, load_table
 from backends.mdfg.explore.query import Hits, Query
+from backends.mdfg.explore.scratch import Scratch
 from backends.mdfg.explore.texts import Document, TextReader
 from backends.mdfg.recipes import Recipe, parse_recipe
 from backends.mdfg.words import load_words
@@ -43,15 +43,15 @@ class Corpus:
     """Open one with :meth:`open`; every method may be called from several threads.
 
     ``run`` is the folder of the run, ``index`` that of an index run of it (vectors for search by meaning) if there is
-    one, ``total`` its documents, ``recipe`` the recipe that judged them."""
+    one, ``total`` its documents, ``recipe`` the recipe that judged them, ``scans`` bounds its searches."""
 
     def __init__(self, run: Path, index: Path | None, recipe: Recipe, connection: duckdb.DuckDBPyConnection,
-                 loaded: Loaded, scratch: Path) -> None:
+                 loaded: Loaded, scratch: Scratch) -> None:
         self.run, self.index, self.recipe = run, index, recipe
         self.total, self.columns, self.domains, self._single = (loaded.rows, loaded.columns, loaded.domains,
                                                                 loaded.single)
-        self._connection, self._scratch = connection, scratch
-        weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
+        self._connection, self._scratch, self.scans = connection, scratch, Turns()
+        weakref.finalize(self, scratch.remove)
         self._texts = TextReader(run / "artifacts" / "documents")
         self._local = threading.local()
         self._searches = Kept[tuple[Hits, str]](SEARCHES, lambda found: self._drop(found[1]))
@@ -61,27 +61,29 @@ class Corpus:
         self._numbers = itertools.count(1)
 
     @classmethod
-    def open(cls, run: Path, index: Path | None = None, *, in_memory: int = IN_MEMORY) -> Corpus:
-        """Open the tables of a run. Raises ``UserError`` when they are not there or damaged, saying which."""
-        folder = run / "artifacts"
-        attributes = folder / "attributes.parquet"
-        recipe = _recipe(folder / "recipe.yaml")
+    def open(cls, run: Path, index: Path | None = None, *, in_memory: int = IN_MEMORY, scratch: Path | None = None,
+             memory: str = MEMORY) -> Corpus:
+        """Open the tables of a run. What DuckDB writes lies in a folder of its own in ``scratch`` (``None``: where the
+        system has temporary files). Raises ``UserError`` when the tables are not there or damaged, saying which."""
+        artifacts = run / "artifacts"
+        attributes = artifacts / "attributes.parquet"
+        recipe = _recipe(artifacts / "recipe.yaml")
         if not attributes.is_file():
             raise UserError(f"The run {run.name} has no table of documents (attributes.parquet).",
                             advice="Choose a filtering run that has finished.")
-        scratch = Path(tempfile.mkdtemp(prefix="corpus-"))
-        connection = None
+        folder, connection = Scratch(scratch), None
         try:
-            connection = _connect(scratch, attributes, in_memory)
-            loaded = load_table(connection, attributes, recipe.tests)
+            with enough_memory():
+                connection = _connect(folder.path, attributes, in_memory, memory)
+                loaded = load_table(connection, attributes, recipe.tests)
         except duckdb.Error as error:
-            _give_up(connection, scratch)
+            _give_up(connection, folder)
             raise UserError(f"The table attributes.parquet of the run {run.name} cannot be read: "
                             f"{' '.join(str(error).split())[:160]}.", advice="Run the filter again.") from error
         except BaseException:
-            _give_up(connection, scratch)
+            _give_up(connection, folder)
             raise
-        return cls(run, index, recipe, connection, loaded, scratch)
+        return cls(run, index, recipe, connection, loaded, folder)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """The DuckDB cursor of this thread."""
@@ -92,7 +94,8 @@ class Corpus:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows that a query gives."""
-        found: list[tuple[Any, ...]] = self.cursor().execute(sql, list(parameters)).fetchall()
+        with enough_memory():
+            found: list[tuple[Any, ...]] = self.cursor().execute(sql, list(parameters)).fetchall()
         return found
 
     def judged(self, moved: Moved, *binned: str) -> str:
@@ -103,7 +106,7 @@ class Corpus:
 
         def make() -> str:
             name = f"verdicts_{next(self._numbers)}"
-            self.cursor().execute(f"CREATE TABLE {MADE}.{name} AS {verdicts_sql(self.recipe, moved, self._single)}")
+            self.rows(f"CREATE TABLE {MADE}.{name} AS {verdicts_sql(self.recipe, moved, self._single)}")
             return name
         return joined_sql(binned, self._verdicts.get(moved, make), f"{MADE}.")
 
@@ -179,7 +182,7 @@ class Corpus:
         ``docs POSITIONAL JOIN`` of it. What was computed for a key is kept."""
         def make() -> str:
             name = f"bins_{next(self._numbers)}"
-            self.cursor().execute(f"CREATE TABLE {MADE}.{name} AS SELECT ({expression})::TINYINT AS {name} FROM docs")
+            self.rows(f"CREATE TABLE {MADE}.{name} AS SELECT ({expression})::TINYINT AS {name} FROM docs")
             return name
         return self._binned.get(key, make)
 
@@ -196,7 +199,8 @@ class Corpus:
         name = f"{MADE}.hits_{next(self._numbers)}"
         cursor = self._connection.cursor()
         cursor.register("found", pa.table({"place": found.places, "score": found.scores}))
-        cursor.execute(f"CREATE TABLE {name} AS SELECT place::BIGINT AS place, score::DOUBLE AS score FROM found")
+        with enough_memory():
+            cursor.execute(f"CREATE TABLE {name} AS SELECT place::BIGINT AS place, score::DOUBLE AS score FROM found")
         cursor.close()
         return found, name
 
@@ -217,7 +221,7 @@ def _recipe(path: Path) -> Recipe:
                         advice="Choose a filtering run that has finished.") from error
 
 
-def _connect(scratch: Path, attributes: Path, in_memory: int) -> duckdb.DuckDBPyConnection:
+def _connect(scratch: Path, attributes: Path, in_memory: int, memory: str) -> duckdb.DuckDBPyConnection:
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
     try:
@@ -226,13 +230,12 @@ def _connect(scratch: Path, attributes: Path, in_memory: int) -> duckdb.DuckDBPy
         raise UserError(f"The table {attributes.name} of the run {attributes.parents[1].name} is damaged: "
                         f"{' '.join(str(error).split())[:160]}.", advice="Run the filter again.") from error
     place = ":memory:" if rows <= in_memory else str(scratch / "corpus.duckdb")
-    connection = duckdb.connect(place, config={
-        "temp_directory": str(scratch), "autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    connection = duckdb.connect(place, config=config(str(scratch), memory))
     connection.execute(f"ATTACH ':memory:' AS {MADE}")
     return connection
 
 
-def _give_up(connection: duckdb.DuckDBPyConnection | None, scratch: Path) -> None:
+def _give_up(connection: duckdb.DuckDBPyConnection | None, scratch: Scratch) -> None:
     if connection is not None:
         connection.close()
-    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.remove()

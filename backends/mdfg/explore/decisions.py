@@ -10,11 +10,13 @@ the end is worked out from its verdicts and the decisions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backends.mdfg.explore.clusters import passing
 from backends.mdfg.explore.corpus import Corpus
+from backends.mdfg.explore.judging import Moved
 from backends.mdfg.explore.labels import MOST_PLACE
+from backends.mdfg.explore.selection import Selection, Where
 from workbench.contract import Json, UserError
 
 DO = "cluster"
@@ -101,11 +103,37 @@ def _whole(value: Json) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_PLACE
 
 
-def changed(corpus: Corpus, decided: Mapping[int, Decision]) -> Change:
-    """What decisions change against the verdicts of the run."""
+@dataclass(frozen=True)
+class Decided(Selection):
+    """A selection whose ``kept`` and ``dropped`` are meant after decisions: ``stays`` are kept, ``goes`` are dropped.
+    Its other parts, rules that fail among them, stay as the run measured them."""
+
+    stays: tuple[int, ...] = ()
+    goes: tuple[int, ...] = ()
+
+    def where(self, corpus: Corpus) -> Where:
+        """The condition of the selection with the verdicts after the decisions."""
+        if self.show == "all":
+            return super().where(corpus)
+        rest = Selection.where(replace(self, show="all"), corpus)
+        kept = ("((kept OR place IN (SELECT unnest(?::BIGINT[]))) AND "
+                "place NOT IN (SELECT unnest(?::BIGINT[])))")
+        return Where(f"{rest.sql} AND {'' if self.show == 'kept' else 'NOT '}{kept}",
+                     (*rest.parameters, list(self.stays), list(self.goes)))
+
+
+def decided_selection(selection: Selection, change: Change) -> Decided:
+    """The selection after the decisions. ``change`` must be of the same moved limits."""
+    parts = {field: getattr(selection, field) for field in Selection.__dataclass_fields__}
+    return Decided(**parts, stays=change.stays, goes=change.goes)
+
+
+def changed(corpus: Corpus, decided: Mapping[int, Decision], moved: Moved = ()) -> Change:
+    """What decisions change against the verdicts of the run, or against those under moved limits."""
     chosen = {place for decision in decided.values() for place in decision.keep}
-    rows = corpus.rows(f"SELECT place, kept, {passing(corpus.recipe)}, dup_cluster FROM docs WHERE dup_cluster IN "
-                       "(SELECT unnest(?::BIGINT[])) AND dup_cluster >= 0 ORDER BY place", [list(decided)])
+    rows = corpus.rows(f"SELECT place, kept, {passing(corpus.recipe)}, dup_cluster FROM "
+                       f"{corpus.judged(moved)} WHERE dup_cluster IN (SELECT unnest(?::BIGINT[])) AND dup_cluster >= 0 "
+                       "ORDER BY place", [list(decided)])
     mine = [(place, kept, passes, place in chosen and place in decided[number].keep)
             for place, kept, passes, number in rows]
     return Change(

@@ -25,14 +25,14 @@ from backends.mdfg.explore.labels import Dimension, Label, agreed
 from backends.mdfg.explore.population import Numbers, Population, Volume
 from backends.mdfg.explore.sampled import sampled
 from backends.mdfg.explore.shares import Counted, Share, part_of, weighted
-from backends.mdfg.explore.strata import merged, strata
+from backends.mdfg.explore.strata import WEIGHED, merged, strata
 from backends.mdfg.metrics_binary import precision_at_prevalence
 from workbench.contract import UserError
 
 LEAST, LEAST_EACH = 20, 3
 LEAST_COVERED = 0.5
 """Share of the documents that must lie in score bins with a label of their own."""
-BINS, POINTS = 10, 60
+BINS, POINTS = WEIGHED, 60
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@
 answers        one row an answer: id, place, what, value, by, note, drawn, within, shown, score, said, at
 documents      one row a document whose annotators agree: id, text, label (several parted by |), people. The task
                mdfg.train_scorer.v1 reads it (text_field "text", label_field "label")
+judged texts   the same of a run of toxicity rounds: id, text, label (toxic or harmless), people, judge, round
 =============  ======================================================================================================
 
 As JSON lines or CSV. In CSV a cell that a spreadsheet would run as a formula gets an apostrophe before it; JSON lines
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from backends.mdfg.explore.labels import PARTED, Label, agreed
 from backends.mdfg.explore.population import Population
+from backends.mdfg.explore.rounds import answered
 from workbench.contract import Json, UserError
 from workbench.fields import to_json
 from workbench.files import dumps, write_text
@@ -42,8 +44,19 @@ def export(corpus: Corpus, labels: Sequence[Label], path: Path, *, rows: Rows = 
     if not found:
         what = "no label" if not labels else "no document whose annotators agree"
         raise UserError(f"There is {what} to export.", advice="Label documents first.")
-    write_text(path, _csv(found) if form == "csv" else "".join(f"{dumps(row)}\n" for row in found))
-    return len(found)
+    return _write(path, found, form)
+
+
+def export_judged(run: Path, path: Path, form: Form = "jsonl") -> int:
+    """Write what people say of the judged texts of a run of toxicity rounds; returns how many rows. Raises
+    ``UserError`` when people have not answered, or agree on no text."""
+    found: list[Mapping[str, Json]] = [
+        {"id": one.id, "text": one.text, "label": one.person, "people": one.people, "judge": one.said,
+         "round": one.round} for one in answered(run)]
+    if not found:
+        raise UserError("There is no judged text on which people agree, so there is nothing to export.",
+                        advice="Answer judged texts first: toxic or harmless.")
+    return _write(path, found, form)
 
 
 def answers(labels: Iterable[Label], population: Population | None,
@@ -65,6 +78,11 @@ def documents(corpus: Corpus, labels: Sequence[Label]) -> Iterator[dict[str, Jso
         part = common[begin:begin + BATCH]
         for one, document in zip(part, corpus.texts([one.place for one in part]), strict=True):
             yield {"id": one.id, "text": document.text, "label": PARTED.join(one.value), "people": one.people}
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, Json]], form: Form) -> int:
+    write_text(path, _csv(rows) if form == "csv" else "".join(f"{dumps(row)}\n" for row in rows))
+    return len(rows)
 
 
 def _csv(rows: Sequence[Mapping[str, Json]]) -> str:

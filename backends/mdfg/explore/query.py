@@ -39,18 +39,45 @@ class Query:
             raise UserError("The search is empty.", advice="Write what to look for, or choose examples.")
 
 
+NOTES = {
+    "best": "the best {most} of {found}",
+    "known": "only {share} of the pieces of this text occur in the sample of the index",
+    "assumed": "{count} documents drawn from the corpus stand in for counter-examples",
+    "tried": "{right} of {tried} examples are right when left out",
+}
+"""What a note can say; a page that speaks other languages has a text of its own for every key."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing to know about hits: a key of :data:`NOTES` and the values for its places, as text."""
+
+    key: str
+    values: tuple[tuple[str, str], ...]
+
+    @property
+    def text(self) -> str:
+        """The note in English."""
+        return NOTES[self.key].format(**dict(self.values))
+
+
 @dataclass(frozen=True, eq=False)
 class Hits:
     """What a query found: ``places`` (int64, ascending, each once) and ``scores`` (float64) of the same shape.
-    ``note`` says what the reader should know, such as how far a search came before it was ended."""
+    ``notes`` say what the reader should know, such as that only the best ones are hits."""
 
     query: Query
     places: NDArray[np.int64]
     scores: NDArray[np.float64]
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if self.places.shape != self.scores.shape or self.places.ndim != 1:
             raise ValueError(f"places {self.places.shape} and scores {self.scores.shape} must be one list each")
         if len(self.places) > 1 and not bool((np.diff(self.places) > 0).all()):
             raise ValueError("places must ascend, each once")
+
+    @property
+    def note(self) -> str:
+        """The notes in English, in one line; empty without any."""
+        return "; ".join(note.text for note in self.notes)

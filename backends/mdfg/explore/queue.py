@@ -10,8 +10,8 @@ random      documents drawn at random
 The draw depends on the seed and the places only: every annotator gets the same documents, in the same order, until
 ``people`` have labelled each. A document that another person has labelled already comes first. Documents of the first
 and the last two queues are random within a score bin, so their labels may be mixed in :mod:`acceptance` and
-:mod:`lab` (.5 is an edge of any even number of bins). The uncertain ones lie together at one score and stand for
-nothing else; they count for teaching only.
+:mod:`lab`, which weigh in 10 bins: .5 is an edge of these, and the bins of a draw are 1, 2, 5 or 10, so none lies
+across an edge. The uncertain ones lie together at one score and stand for nothing else; they count for teaching only.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from backends.mdfg.explore.labels import Labels
 from backends.mdfg.explore.population import Population
-from backends.mdfg.explore.strata import MOST_BINS, Strata, strata
-from workbench.contract import Json, Knob
+from backends.mdfg.explore.strata import DRAWN, WEIGHED, Strata, strata
+from workbench.contract import Json, Knob, UserError
 from workbench.fields import validate
 
 Kind = Literal["bins", "uncertain", "toxic", "random"]
@@ -41,7 +41,7 @@ class Ask:
     kind: Annotated[Kind, Knob("How documents are drawn")] = "bins"
     what: Annotated[str, Knob("Dimension that is labelled", 1, 40)] = "quality"
     size: Annotated[int, Knob("Documents of the whole queue", 1, 10_000, 1)] = 100
-    bins: Annotated[int, Knob("Score bins", 1, MOST_BINS, 1)] = 10
+    bins: Annotated[int, Knob("Score bins: 1, 2, 5 or 10", 1, WEIGHED, 1)] = WEIGHED
     threshold: Annotated[float, Knob("The most uncertain documents are nearest to it")] = 0.5
     people: Annotated[int, Knob("Annotators for each document", 1, 20, 1)] = 2
     seed: Annotated[int, Knob("Same seed, same documents", 0, 2**31 - 1, 1)] = 0
@@ -49,6 +49,10 @@ class Ask:
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.bins not in DRAWN:
+            raise UserError(f"bins is {self.bins}; it must be one of {', '.join(map(str, DRAWN))}. Labels are weighed "
+                            f"in {WEIGHED} score bins, and bins that lie across these would count for a fair sample "
+                            "although they are none.", advice="Choose one of these numbers.")
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ class RoundRow:
 @dataclass(frozen=True)
 class JudgedText:
     """One judged text: ``toxic`` is ``None`` where the votes differ or cannot be read; ``person`` is what people say
-    (empty: nobody). ``votes`` hold prompt, raw, toxic, category, evidence, tokens and seconds as they were kept."""
+    (empty: nobody), ``people`` how many of them were sure. ``votes`` hold prompt, raw, toxic, category, evidence,
+    tokens and seconds as they were kept."""
 
     place: int
     id: str
@@ -63,6 +64,12 @@ class JudgedText:
     toxic: bool | None
     votes: tuple[Mapping[str, Json], ...]
     person: str = ""
+    people: int = 0
+
+    @property
+    def said(self) -> str:
+        """The judge's verdict as a label; empty where it has none."""
+        return "" if self.toxic is None else TOXICITY.positive if self.toxic else TOXICITY.negative
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ def rounds_view(run: Path) -> RoundsView:
         tokens += sum(_count(vote.get("tokens")) for vote in one.votes)
         seconds += sum(_number(vote.get("seconds")) or 0.0 for vote in one.votes)
         if one.toxic is not None and one.person:
-            pairs.append((TOXICITY.positive if one.toxic else TOXICITY.negative, one.person))
+            pairs.append((one.said, one.person))
     name = str(result.get("judge") or "")
     return RoundsView(name, name.startswith("simulated"), str(result.get("provenance") or ""), _rows(result), judged,
                       undecided, tokens, seconds, _number(result.get("kappa")), _count(result.get("compared")),
@@ -120,18 +127,22 @@ def judged_texts(run: Path, only: Only = "all", *, number: int | None = None, of
 
 
 def _wanted(one: JudgedText, only: Only) -> bool:
-    said = "" if one.toxic is None else TOXICITY.positive if one.toxic else TOXICITY.negative
     if only == "against":
-        return bool(one.person) and one.person != said
-    return only == "all" or said == ("" if only == "undecided" else only)
+        return bool(one.person) and one.person != one.said
+    return only == "all" or one.said == ("" if only == "undecided" else only)
 
 
-def _people(run: Path) -> dict[int, str]:
+def answered(run: Path) -> list[JudgedText]:
+    """The judged texts on which people agree: more than half of those who are sure say the same."""
+    return [one for one in _judgements(run, _people(run)) if one.person]
+
+
+def _people(run: Path) -> dict[int, tuple[str, int]]:
     labels = read_labels(read_lines(run / "commands.jsonl"))
-    return {one.place: one.value[0] for one in agreed(labels.of(TOXICITY.what)) if len(one.value) == 1}
+    return {one.place: (one.value[0], one.people) for one in agreed(labels.of(TOXICITY.what)) if len(one.value) == 1}
 
 
-def _judgements(run: Path, people: Mapping[int, str]) -> Iterator[JudgedText]:
+def _judgements(run: Path, people: Mapping[int, tuple[str, int]]) -> Iterator[JudgedText]:
     """Every line that can be read; places count all lines, so that a broken one moves no label."""
     path = run / "artifacts" / "judgements.jsonl"
     if not path.is_file():
@@ -143,14 +154,14 @@ def _judgements(run: Path, people: Mapping[int, str]) -> Iterator[JudgedText]:
             except ValueError:
                 continue
             if isinstance(value, dict) and isinstance(value.get("text"), str):
-                yield _judged(place, value, people.get(place, ""))
+                yield _judged(place, value, people.get(place, ("", 0)))
 
 
-def _judged(place: int, value: Mapping[str, Json], person: str) -> JudgedText:
+def _judged(place: int, value: Mapping[str, Json], person: tuple[str, int]) -> JudgedText:
     given, toxic, number = value.get("votes"), value.get("toxic"), value.get("round")
     votes = tuple(vote for vote in given if isinstance(vote, dict)) if isinstance(given, list) else ()
     return JudgedText(place, document_id(value["text"]), number if isinstance(number, int) else 0, value["text"],
-                      toxic if isinstance(toxic, bool) else None, votes, person)
+                      toxic if isinstance(toxic, bool) else None, votes, *person)
 
 
 def _rows(result: Mapping[str, Json]) -> tuple[RoundRow, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backends.mdfg.explore.bounds import enough_memory
 from backends.mdfg.explore.judging import quoted
 from backends.mdfg.explore.labels import Dimension, dimension
 from backends.mdfg.explore.population import Population
@@ -48,7 +49,8 @@ def population(corpus: Corpus, selection: Selection, what: str) -> Population:
         score = f"greatest({', '.join(map(quoted, names))})" if names else "CASE WHEN domain IS NOT NULL THEN 1.0 END"
     sql = (f"SELECT place, ({score})::DOUBLE AS score, n_chars::BIGINT AS size FROM {corpus.judged(selection.moved)} "
            f"{where.clause} ORDER BY place")
-    found = corpus.cursor().execute(sql, list(where.parameters)).fetchnumpy()
+    with enough_memory():
+        found = corpus.cursor().execute(sql, list(where.parameters)).fetchnumpy()
     scores = np.ma.filled(np.ma.asarray(found["score"], dtype=np.float64), np.nan)
     known = ~np.isnan(scores)
     return Population(what, np.asarray(found["place"], dtype=np.int64)[known], scores[known],

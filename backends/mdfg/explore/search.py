@@ -2,7 +2,9 @@
 
 Chinese has no spaces, so a word is found wherever its characters stand together. The texts stay in their Parquet files
 and DuckDB looks through them; nothing is held in memory but places and scores. A pattern is read by RE2, whose time
-grows with the length of a text only, so no pattern can hang the page. The limit of time is for large corpora.
+grows with the length of a text only, so no pattern can hang the page. The limit of time is for large corpora. What is
+found in a text is counted without a list of it, so a pattern such as ``.`` takes no more memory than the text; at most
+:data:`COUNTED` are counted.
 """
 
 from __future__ import annotations
@@ -17,11 +19,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from backends.mdfg.explore.bounds import Turns, enough_memory
 from backends.mdfg.explore.query import Hits, Query
 from workbench.contract import UserError
 
 SECONDS = 60.0
 """A search of texts ends after so long, with an error (our default)."""
+COUNTED = 10_000
+"""Most matches in one document that its score tells apart (our default)."""
 GROUP = 32
 """Files that one statement looks through."""
 FULL, HALF = 0xFF01, 0x21
@@ -38,6 +43,7 @@ class Searched(Protocol):
     run: Path
     index: Path | None
     total: int
+    scans: Turns
 
     def cursor(self) -> Any:
         """A DuckDB cursor of this thread that knows the table ``docs``."""
@@ -114,13 +120,18 @@ def _words(text: str) -> tuple[str, str, dict[str, str]]:
         conditions.append(occurs if wanted else f"NOT {occurs}")
         if wanted:
             counts.append(f"(length(text) - length(replace(text, ${name}, ''))) // {len(word)}" if plain
-                          else f"len(regexp_extract_all(text, ${name}))")
-    return " AND ".join(conditions), f"({' + '.join(counts) or '1'})", values
+                          else _matches(name))
+    return " AND ".join(conditions), f"least({' + '.join(counts) or '1'}, {COUNTED})", values
+
+
+def _matches(name: str) -> str:
+    """SQL: how often a pattern is found: every match is written out with one character more, and those are counted."""
+    return f"(length(regexp_replace(text, ${name}, '\\0_', 'g')) - length(text))"
 
 
 def _pattern(corpus: Searched, pattern: str) -> tuple[str, str, dict[str, str]]:
     check_pattern(corpus.cursor(), pattern)
-    return "regexp_matches(text, $pattern)", "len(regexp_extract_all(text, $pattern))", {"pattern": pattern}
+    return "regexp_matches(text, $pattern)", f"least({_matches('pattern')}, {COUNTED})", {"pattern": pattern}
 
 
 def check_pattern(cursor: Any, pattern: str) -> None:
@@ -141,7 +152,7 @@ def _scanned(corpus: Searched, statement: str, values: dict[str, str], seconds: 
     cursor, folder = corpus.cursor(), corpus.run / "artifacts" / "documents"
     parts = cursor.execute('SELECT part, min(place - "row") FROM docs GROUP BY part ORDER BY part').fetchall()
     places, scores = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
-    with limited(cursor, seconds):
+    with corpus.scans.one(), limited(cursor, seconds):
         for begin in range(0, len(parts), GROUP):
             group = parts[begin:begin + GROUP]
             files = [str(folder / f"part-{part:05d}.parquet") for part, _ in group]
@@ -169,7 +180,8 @@ def limited(cursor: Any, seconds: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        with enough_memory():
+            yield
     except duckdb.IOException as error:
         raise UserError(f"The texts of this corpus cannot be read: {str(error).splitlines()[0][:200]}.",
                         advice="Run the filter again.") from error

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.mdfg.explore.query import Hits, Query
+from backends.mdfg.explore.query import Hits, Note, Query
 from workbench.contract import MissingResource, UserError
 from workbench.files import read_json
 
@@ -95,8 +95,7 @@ def find_meaning(corpus: Searched, query: Query) -> Hits:
     known = index.projector.query(query.text)[1] if query.text.strip() else 1.0
     if known >= KNOWN:
         return found
-    told = f"only {known:.0%} of the pieces of this text occur in the sample of the index"
-    return replace(found, note=f"{found.note}; {told}" if found.note else told)
+    return replace(found, notes=(*found.notes, Note("known", (("share", f"{known:.0%}"),))))
 
 
 def query_vector(index: Index, query: Query) -> Matrix:
@@ -130,9 +129,9 @@ def cosines(index: Index, towards: Matrix) -> NDArray[np.float64]:
 def best(query: Query, scores: NDArray[np.float64], least: float, most: int = MOST) -> Hits:
     """Documents of at least the score ``least``, by place; of more than ``most``, the best ones and a note."""
     places = np.flatnonzero(scores >= least)
-    note = ""
+    notes: tuple[Note, ...] = ()
     if len(places) > most:
-        note = f"the best {most:,} of {len(places):,}"
+        notes = (Note("best", (("most", f"{most:,}"), ("found", f"{len(places):,}"))),)
         order = np.lexsort((places, -scores[places]))[:most]
         places = np.sort(places[order])
-    return Hits(query, places.astype(np.int64), scores[places], note)
+    return Hits(query, places.astype(np.int64), scores[places], notes)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from backends.mdfg.explore.corpus import Corpus
+from backends.mdfg.explore.scratch import tidy
 
 FILES = ("attributes.parquet", "recipe.yaml")
 Stamp = tuple[tuple[int, int], ...]
@@ -18,10 +20,16 @@ Key = tuple[Path, Path | None]
 
 
 class Shelf:
-    """Corpora by the folder of their run (and of their index). Thread-safe; ``room`` is how many stay open."""
+    """Corpora by the folder of their run (and of their index). Thread-safe; ``room`` is how many stay open.
 
-    def __init__(self, room: int = 3, opener: Callable[[Path, Path | None], Corpus] = Corpus.open) -> None:
-        self.room, self._open = room, opener
+    What they write while they are open lies in ``scratch`` (``None``: where the system has temporary files); what a
+    killed server left there is removed."""
+
+    def __init__(self, room: int = 3, opener: Callable[[Path, Path | None], Corpus] | None = None,
+                 scratch: Path | None = None) -> None:
+        self.room, self._open = room, opener or partial(Corpus.open, scratch=scratch)
+        if scratch is not None:
+            tidy(scratch)
         self._held: OrderedDict[Key, tuple[Stamp, Corpus]] = OrderedDict()
         self._lock = threading.Lock()
         self._opening: dict[Key, threading.Lock] = {}

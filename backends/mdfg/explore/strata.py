@@ -21,6 +21,11 @@ from workbench.contract import UserError
 
 Counts = NDArray[np.int64]
 MOST_BINS = 50
+WEIGHED = 10
+"""Bins in which labels are weighed (our default)."""
+DRAWN = tuple(count for count in range(1, WEIGHED + 1) if WEIGHED % count == 0)
+"""Numbers of bins from which documents may be drawn, 1, 2, 5 and 10: each such bin is made of whole bins of weighing,
+so what is drawn at random within it is a fair sample of each of these."""
 
 
 @dataclass(frozen=True, eq=False)

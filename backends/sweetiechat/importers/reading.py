@@ -19,6 +19,8 @@ from workbench.contract import Json, UserError
 IsEntry = Callable[[Json], bool]
 LARGEST_MB = 512
 """Larger files are refused: a JSON array is read as a whole (our default)."""
+LARGEST_CELL = 131_072
+"""Characters of a table's cell: what Python's csv allows by itself."""
 HEAD = 1 << 16
 LOOK = 5
 BOM = b"\xef\xbb\xbf"
@@ -185,6 +187,7 @@ def _table(path: Path, start: str, name: str) -> Iterator[Row]:
                 yield Row(f"{name}, line {number}", line.rstrip("\r"))
         return
     tabs = "\t" in start.split("\n")[0]
+    csv.field_size_limit(LARGEST_CELL)  # one number for the whole process: another reader may have set its own
     reader = csv.reader(io.StringIO(text, newline=""), "excel-tab" if tabs else "excel",
                         quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL)
     header: list[str] = []
