@@ -63,8 +63,8 @@ class Inspect:
 
     @property
     def drawn(self) -> list[Component]:
-        """What a press may change: the state, the parts, what is sent of each."""
-        return [self.state, *(self.parts[name] for name in PARTS), *self.keys]
+        """What a press may change: the state, the parts, what is sent of each, what stands in the search box."""
+        return [self.state, *(self.parts[name] for name in PARTS), *self.keys, *self.search.box]
 
     @property
     def keys(self) -> list[Component]:
@@ -196,6 +196,7 @@ def pressed(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text:
     """The parts after a press. Raises ``UserError`` for a press that the corpus cannot answer."""
     act, key, value = event
     opened, state = corpus(shell, view, request, run_id), _state(text, run_id)
+    before = state.selection.search
     if act == "step":
         found = corpus_reader.stepped(opened, state, 1 if value == "1" else -1)
         if found is None:
@@ -205,18 +206,20 @@ def pressed(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text:
         state = corpus_state.taught(state, act, int(key) if key.isdecimal() else 0)
     else:
         state = corpus_state.changed(state, act, key, value)
-    return _all(opened, state, shell.lang(request), ONLY.get(act, PARTS))
+    box = corpus_search.shown(state) if state.selection.search != before else None
+    return _all(opened, state, shell.lang(request), ONLY.get(act, PARTS), box)
 
 
-def _all(opened: Corpus, state: State, lang: str, parts: Sequence[str]) -> list[Any]:
-    """Values of :attr:`Inspect.drawn` with these parts drawn."""
-    return [state.text, *_told(draw(opened, state, lang, parts), keys_of(state, lang))]
+def _all(opened: Corpus, state: State, lang: str, parts: Sequence[str], box: Sequence[Any] | None = None) -> list[Any]:
+    """Values of :attr:`Inspect.drawn` with these parts drawn and, where given, this in the search box."""
+    return [state.text, *_told(draw(opened, state, lang, parts), keys_of(state, lang), box)]
 
 
-def _told(made: Mapping[str, str], keys: Mapping[str, str]) -> list[Any]:
-    """The parts that were made with what is drawn in them; the others and theirs stay."""
+def _told(made: Mapping[str, str], keys: Mapping[str, str], box: Sequence[Any] | None = None) -> list[Any]:
+    """The parts that were made with what is drawn in them; the others and theirs stay, and so does the search box
+    (what somebody is typing) unless the search itself is another one."""
     return [*(made.get(name, gr.skip()) for name in PARTS),
-            *(keys[name] if name in made else gr.skip() for name in PARTS)]
+            *(keys[name] if name in made else gr.skip() for name in PARTS), *(box or [gr.skip()] * 3)]
 
 
 def draw(opened: Corpus, state: State, lang: str, parts: Sequence[str] = PARTS) -> dict[str, str]:
@@ -245,7 +248,8 @@ def tick(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text: st
         clear = element("button", words, type="button", class_="wb-link", data_act="clear")
         told = element("p", esc(error) + " " + clear, class_="co co-wrong", role="alert")
         return [gr.skip(), *_told({**dict.fromkeys(PARTS, ""), "bar": told}, dict.fromkeys(PARTS, wrong))]
-    return [gr.skip() if state.text == text else state.text, *_told(made, keys)]
+    box = corpus_search.shown(state) if "bar" in stale else None
+    return [gr.skip() if state.text == text else state.text, *_told(made, keys, box)]
 
 
 def awaited(shell: Shell, waiting: str, request: gr.Request) -> Any:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from backends.mdfg.explore.query import KINDS
 from panels.corpus_desk import Desk, folder_of, index_of
-from panels.corpus_state import read
+from panels.corpus_state import State, read
 from panels.dialogue_form import pane
 from workbench.contract import TERMINAL, UserError
 from workbench.panel import QUEUED, QUICK, Shell
@@ -31,6 +32,11 @@ class Search:
     make: gr.Button
     indexing: gr.Textbox
     status: gr.HTML
+
+    @property
+    def box(self) -> list[Component]:
+        """What says which search it is: its kind, its words, its limit."""
+        return [self.kind, self.text, self.least]
 
 
 def lay_out(shell: Shell) -> Search:
@@ -69,6 +75,14 @@ def wire(shell: Shell, search: Search, desk: Desk, state: gr.Textbox) -> None:
 def lacking(shell: Shell, request: gr.Request, run_id: str) -> bool:
     """Whether a corpus is looked at that has no index of meaning."""
     return bool(run_id) and index_of(shell, shell.visitor(request), run_id) is None
+
+
+def shown(state: State) -> list[Any]:
+    """What stands in :attr:`Search.box` for a state: its search. A concept has no words, so its kind stays as it is."""
+    query = state.selection.search
+    if query is None:
+        return [gr.skip(), "", None]
+    return [gr.skip() if query.kind == "concept" else query.kind, query.text, query.least or None]
 
 
 def held(text: str, run_id: str) -> str:

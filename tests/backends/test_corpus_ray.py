@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import importlib.util
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,19 +14,22 @@ from backends.mdfg import sample
 from tests.backends.corpus_cases import filtered
 from workbench.contract import MissingResource
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-try:
+HERE = importlib.util.find_spec("ray") is not None
+NEEDS = pytest.mark.skipif(not HERE, reason='Ray is an extra that is not installed here: pip install "ray[data]"')
+
+
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Ray, connected to two nodes of one processor each, on this machine; skips where its processes may not be started.
+
+    Importing it puts its own copies of other packages on the path of modules: the tests after this one find the path
+    as it was.
+    """
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setattr(sys, "path", [*sys.path])
     import ray
     from ray.cluster_utils import Cluster
-except ImportError:
-    ray = None
 
-NEEDS = pytest.mark.skipif(ray is None, reason='Ray is an extra that is not installed here: pip install "ray[data]"')
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[object]:
-    """Two nodes of one processor each, on this machine; skips where its processes may not be started."""
     from backends.mdfg.ray_engine import runtime
 
     try:
@@ -33,14 +38,14 @@ def cluster() -> Iterator[object]:
         ray.init(address=made.address, log_to_driver=False, configure_logging=False, runtime_env=runtime())
     except (OSError, RuntimeError, ConnectionError, TimeoutError) as error:
         pytest.skip(f"Ray does not start on this machine: {error}")
-    yield made
+    yield ray
     ray.shutdown()
     made.shutdown()
 
 
 @NEEDS
 @pytest.mark.timeout(300)
-def test_two_workers_of_a_cluster_give_the_bytes_of_one_process(cluster: object, tmp_path: Path) -> None:
+def test_two_workers_of_a_cluster_give_the_bytes_of_one_process(ray: ModuleType, tmp_path: Path) -> None:
     assert len(ray.nodes()) == 2
     path = sample.write_jsonl(tmp_path / "a.jsonl", 600)
     fields = {"sources": (path,), "shard_mb": 0.2, "exports": ("jsonl",), "near_duplicates": "drop"}
@@ -58,7 +63,7 @@ def test_two_workers_of_a_cluster_give_the_bytes_of_one_process(cluster: object,
     assert [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b] == [3], "only what was gone"
 
 
-@pytest.mark.skipif(ray is not None, reason="Ray is installed")
+@pytest.mark.skipif(HERE, reason="Ray is installed")
 def test_without_ray_it_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(MissingResource, match=r'pip install "ray\[data\]'):
         filtered(tmp_path / "run", engine="ray", limit=10)

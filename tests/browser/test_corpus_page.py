@@ -210,6 +210,24 @@ def test_quick_presses_all_hold(page: Any) -> None:
     assert page.locator(".co-table tbody tr").count() == min(50, shown(page))
 
 
+def test_the_search_box_shows_the_search_that_holds(page: Any) -> None:
+    """Words stay while other parts of the filter change; they go with the search, and come with an address."""
+    box = page.get_by_label("Search", exact=True).first
+    box.fill("赌场")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('.co-chips')?.innerText.includes('words: 赌场')")
+    page.click("[data-focus='show.dropped']")
+    page.wait_for_selector("[data-focus='show.dropped'][aria-pressed=true]")
+    assert box.input_value() == "赌场"
+    page.wait_for_function("decodeURIComponent(decodeURIComponent(location.search)).includes('赌场')")
+    page.reload()
+    page.wait_for_selector(".co-chips")
+    page.wait_for_function("[...document.querySelectorAll('textarea, input')].some((f) => f.value === '赌场')")
+    page.click(".co-chips [data-act=clear]")
+    page.wait_for_selector(".co-chips", state="detached")
+    assert box.input_value() == ""
+
+
 def test_keys_do_not_disturb_who_is_typing(page: Any) -> None:
     box = page.get_by_label("Search", exact=True).first
     read = page.inner_text(".co-reader")
