@@ -63,8 +63,8 @@ class Inspect:
 
     @property
     def drawn(self) -> list[Component]:
-        """What a press may change: the state, the parts, what is sent of each, what stands in the search box."""
-        return [self.state, *(self.parts[name] for name in PARTS), *self.keys, *self.search.box]
+        """What a press may change: the state, the parts, what is sent of each."""
+        return [self.state, *(self.parts[name] for name in PARTS), *self.keys]
 
     @property
     def keys(self) -> list[Component]:
@@ -112,13 +112,15 @@ def wire(shell: Shell, view: Inspect, desk: Desk, elsewhere: corpus_take.Elsewhe
         act, key, value = (str(data.get(name) or "") for name in ("act", "key", "value"))
         if act in TEACH and folder_of(shell, request, run_id) and corpus_search.lacking(shell, request, run_id):
             gr.Warning(say(shell.lang(request), "corpus.search.needs"), duration=8)
-            return [*[gr.skip()] * len(view.drawn), gr.update(visible=True)]
-        return [*pressed(shell, view, request, run_id, text, (act, key, value)), gr.skip()]
+            return [*[gr.skip()] * len(view.drawn), gr.update(visible=True), *[gr.skip()] * len(box.stands)]
+        made = pressed(shell, view, request, run_id, text, (act, key, value))
+        now = text if act == "step" else made[0]
+        return [*made, gr.skip(), *corpus_search.stand(now, run_id, corpus_search.key_of(text, run_id))]
 
     def search(kind: str, words: str, least: float | None, run_id: str, text: str, request: gr.Request) -> list[Any]:
         opened = corpus(shell, view, request, run_id)
         state = corpus_state.searched(_state(text, run_id), corpus_state.query_of(kind, words, least))
-        return _all(opened, state, shell.lang(request), PARTS)
+        return [*_all(opened, state, shell.lang(request), PARTS), corpus_search.key_of(state.text, run_id)]
 
     def choose(names: list[str], run_id: str, text: str, request: gr.Request) -> list[Any]:
         state = replace(_state(text, run_id), charts=tuple(names or ()))
@@ -129,9 +131,9 @@ def wire(shell: Shell, view: Inspect, desk: Desk, elsewhere: corpus_take.Elsewhe
         return tick(shell, view, request, run_id, text, (bar, rules, charts, table, reader))
     box = view.search
     for name in PARTS:
-        corpus_turns.pressed(view.parts[name], shell.guard(press), held, [*view.drawn, box.make])
+        corpus_turns.pressed(view.parts[name], shell.guard(press), held, [*view.drawn, box.make, *box.stands])
     corpus_turns.in_turn([box.go.click, box.text.submit], shell.guard(search), [box.kind, box.text, box.least, *held],
-                         view.drawn)
+                         [*view.drawn, box.applied])
     corpus_turns.in_turn([view.charts.input], shell.guard(choose), [view.charts, *held], view.drawn)
     shell.on_poll(look, [*held, *view.keys], view.drawn, every=0.4)
     shell.keep_state("corpus", view.state)
@@ -142,8 +144,11 @@ def wire(shell: Shell, view: Inspect, desk: Desk, elsewhere: corpus_take.Elsewhe
 
 def _wire_corpus(shell: Shell, view: Inspect, desk: Desk) -> None:
     """Follow the run that is looked at, the sample while it is made, and what other views ask for."""
-    def follow(run_id: str, text: str, request: gr.Request) -> list[Any]:
-        shown = [gr.update(visible=not run_id), gr.update(visible=bool(run_id))]
+    box = view.search
+
+    def follow(run_id: str, text: str, applied: str, request: gr.Request) -> list[Any]:
+        shown = [*corpus_search.stand(text, run_id, applied), gr.update(visible=not run_id),
+                 gr.update(visible=bool(run_id))]
         if not run_id:
             return [*shown, gr.skip()]
         opened, lang = corpus(shell, view, request, run_id), shell.lang(request)
@@ -158,8 +163,8 @@ def _wire_corpus(shell: Shell, view: Inspect, desk: Desk) -> None:
 
     def ask(asked: str, run_id: str, text: str) -> tuple[str, str]:
         return answered(asked, run_id, text), ""
-    gr.on(None, shell.guard(follow), [desk.corpus, view.state], [view.hint, view.body, view.charts],
-          **LATEST)
+    gr.on(None, shell.guard(follow), [desk.corpus, view.state, box.applied],
+          [*box.stands, view.hint, view.body, view.charts], **LATEST)
     view.example.click(shell.guard(begin), None, [view.waiting], **QUEUED)
     shell.on_poll(wait, [view.waiting], [view.waiting, desk.corpus, view.status], every=0.5)
     corpus_turns.in_turn([desk.asked.change], shell.guard(ask), [desk.asked, desk.corpus, view.state],
@@ -196,7 +201,6 @@ def pressed(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text:
     """The parts after a press. Raises ``UserError`` for a press that the corpus cannot answer."""
     act, key, value = event
     opened, state = corpus(shell, view, request, run_id), _state(text, run_id)
-    before = state.selection.search
     if act == "step":
         found = corpus_reader.stepped(opened, state, 1 if value == "1" else -1)
         if found is None:
@@ -206,20 +210,18 @@ def pressed(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text:
         state = corpus_state.taught(state, act, int(key) if key.isdecimal() else 0)
     else:
         state = corpus_state.changed(state, act, key, value)
-    box = corpus_search.shown(state) if state.selection.search != before else None
-    return _all(opened, state, shell.lang(request), ONLY.get(act, PARTS), box)
+    return _all(opened, state, shell.lang(request), ONLY.get(act, PARTS))
 
 
-def _all(opened: Corpus, state: State, lang: str, parts: Sequence[str], box: Sequence[Any] | None = None) -> list[Any]:
-    """Values of :attr:`Inspect.drawn` with these parts drawn and, where given, this in the search box."""
-    return [state.text, *_told(draw(opened, state, lang, parts), keys_of(state, lang), box)]
+def _all(opened: Corpus, state: State, lang: str, parts: Sequence[str]) -> list[Any]:
+    """Values of :attr:`Inspect.drawn` with these parts drawn."""
+    return [state.text, *_told(draw(opened, state, lang, parts), keys_of(state, lang))]
 
 
-def _told(made: Mapping[str, str], keys: Mapping[str, str], box: Sequence[Any] | None = None) -> list[Any]:
-    """The parts that were made with what is drawn in them; the others and theirs stay, and so does the search box
-    (what somebody is typing) unless the search itself is another one."""
+def _told(made: Mapping[str, str], keys: Mapping[str, str]) -> list[Any]:
+    """The parts that were made with what is drawn in them; the others and theirs stay."""
     return [*(made.get(name, gr.skip()) for name in PARTS),
-            *(keys[name] if name in made else gr.skip() for name in PARTS), *(box or [gr.skip()] * 3)]
+            *(keys[name] if name in made else gr.skip() for name in PARTS)]
 
 
 def draw(opened: Corpus, state: State, lang: str, parts: Sequence[str] = PARTS) -> dict[str, str]:
@@ -248,8 +250,7 @@ def tick(shell: Shell, view: Inspect, request: gr.Request, run_id: str, text: st
         clear = element("button", words, type="button", class_="wb-link", data_act="clear")
         told = element("p", esc(error) + " " + clear, class_="co co-wrong", role="alert")
         return [gr.skip(), *_told({**dict.fromkeys(PARTS, ""), "bar": told}, dict.fromkeys(PARTS, wrong))]
-    box = corpus_search.shown(state) if "bar" in stale else None
-    return [gr.skip() if state.text == text else state.text, *_told(made, keys, box)]
+    return [gr.skip() if state.text == text else state.text, *_told(made, keys)]
 
 
 def awaited(shell: Shell, waiting: str, request: gr.Request) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from backends.mdfg.explore.query import KINDS
+from backends.mdfg.explore.query import KINDS, Query
 from panels.corpus_desk import Desk, folder_of, index_of
-from panels.corpus_state import State, read
+from panels.corpus_state import read
 from panels.dialogue_form import pane
 from workbench.contract import TERMINAL, UserError
 from workbench.panel import QUEUED, QUICK, Shell
@@ -23,20 +23,22 @@ BY_MEANING = ("meaning", "concept")
 
 @dataclass(frozen=True)
 class Search:
-    """The components of the box. ``indexing`` is the run that makes the index, while it goes on."""
+    """The components of the box. ``applied`` is the key of the search that stands in it; ``indexing`` is the run that
+    makes the index, while it goes on."""
 
     kind: gr.Dropdown
     text: gr.Textbox
     least: gr.Number
+    applied: gr.Textbox
     go: gr.Button
     make: gr.Button
     indexing: gr.Textbox
     status: gr.HTML
 
     @property
-    def box(self) -> list[Component]:
-        """What says which search it is: its kind, its words, its limit."""
-        return [self.kind, self.text, self.least]
+    def stands(self) -> list[Component]:
+        """What says which search it is: kind, words, limit, and the key of these."""
+        return [self.kind, self.text, self.least, self.applied]
 
 
 def lay_out(shell: Shell) -> Search:
@@ -49,7 +51,7 @@ def lay_out(shell: Shell) -> Search:
         least = gr.Number(None, label=shell.label("corpus.search.least"), min_width=90)
         go = gr.Button(shell.label("corpus.search.go"), size="md", elem_classes="co-go")
         make = gr.Button(shell.label("corpus.search.make"), size="md", visible=False, elem_classes="co-go")
-    return Search(kind, text, least, go, make, shell.note(""), pane())
+    return Search(kind, text, least, shell.note(""), go, make, shell.note(""), pane())
 
 
 def wire(shell: Shell, search: Search, desk: Desk, state: gr.Textbox) -> None:
@@ -77,21 +79,35 @@ def lacking(shell: Shell, request: gr.Request, run_id: str) -> bool:
     return bool(run_id) and index_of(shell, shell.visitor(request), run_id) is None
 
 
-def shown(state: State) -> list[Any]:
-    """What stands in :attr:`Search.box` for a state: its search. A concept has no words, so its kind stays as it is."""
-    query = state.selection.search
+def stand(text: str, run_id: str, applied: str) -> list[Any]:
+    """Values of :attr:`Search.stands` for a state whose search is another one than ``applied``; else the box stays as
+    it is, for somebody may be typing in it. A concept has no words, and its kind is not offered."""
+    key, query = key_of(text, run_id), query_of(text, run_id)
+    if key == applied:
+        return [gr.skip()] * 4
     if query is None:
-        return [gr.skip(), "", None]
-    return [gr.skip() if query.kind == "concept" else query.kind, query.text, query.least or None]
+        return [gr.skip(), "", None, key]
+    return [gr.skip() if query.kind == "concept" else query.kind, query.text, query.least or None, key]
+
+
+def key_of(text: str, run_id: str) -> str:
+    """What tells the search of one state from that of another; empty where there is none."""
+    query = query_of(text, run_id)
+    return repr((query.kind, query.text, query.least)) if query else ""
 
 
 def held(text: str, run_id: str) -> str:
-    """The kind of search that a state holds; empty where it holds none, or nobody can read it."""
+    """The kind of search that a state holds; empty where it holds none."""
+    query = query_of(text, run_id)
+    return query.kind if query else ""
+
+
+def query_of(text: str, run_id: str) -> Query | None:
+    """The search that a state holds; none where nobody can read the state."""
     try:
-        search = read(text, run_id).selection.search
+        return read(text, run_id).selection.search
     except UserError:
-        return ""
-    return search.kind if search else ""
+        return None
 
 
 def progress(shell: Shell, indexing: str, request: gr.Request) -> Any:

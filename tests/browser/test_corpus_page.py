@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.browser.conftest import Sealed
+from tests.browser.conftest import FAILED, Sealed
 from tests.browser.test_measure_page import no_wider_than_the_page
 from tests.pageserver import PageServer
 from workbench.text import say
@@ -90,7 +90,7 @@ def visitor(browser: Any, server: PageServer) -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(visitor: Any) -> Any:
+def page(visitor: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The visitor's page, wide, with an empty filter in Inspect: loading it anew for each test would take minutes."""
     visitor.set_viewport_size({"width": 1440, "height": 900})
     tab(visitor, "Inspect")
@@ -101,7 +101,10 @@ def page(visitor: Any) -> Any:
     if visitor.get_attribute("[data-focus='show.all']", "aria-pressed") != "true":
         visitor.click("[data-focus='show.all']")
     visitor.wait_for_function("document.querySelector('.co-count').innerText.startsWith('all ')")
-    return visitor
+    yield visitor
+    if request.node.stash.get(FAILED, False):
+        print(visitor.url, visitor.locator(".co-chips, .co-rules p[role=status]").all_inner_texts(),
+              visitor.evaluate("document.activeElement?.outerHTML?.slice(0, 200)"))
 
 
 def run_of(page: Any) -> str:
@@ -141,12 +144,14 @@ def test_a_limit_is_moved_by_keyboard_and_nothing_is_run(page: Any) -> None:
     page.wait_for_function("(b) => document.querySelector('.co-rules p[role=status]').innerText !== b", arg=before)
     assert page.evaluate("document.activeElement.dataset.focus") == "slide0"
     assert "Limits moved: 1" in page.inner_text(".co-rules") and "length: limit" in page.inner_text(".co-chips")
+    once = page.input_value("[data-focus=number0]")
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    number = page.input_value("[data-focus=number0]")
-    page.wait_for_function("(n) => document.querySelector('.co-chips').innerText.includes(`limit ${n}`)", arg=number)
-    page.wait_for_function("(n) => decodeURIComponent(decodeURIComponent(location.search)).includes(`0~${n}`)",
-                           arg=number)
+    page.wait_for_function("""(b) => {
+      const n = document.querySelector('[data-focus=number0]').value;
+      const [chips, address] = [document.querySelector('.co-chips').innerText, decodeURIComponent(location.search)];
+      return n !== b && chips.includes(`limit ${n}`) && decodeURIComponent(address).includes(`0~${n}`);
+    }""", arg=once)
     page.click("text=Put all limits back")
     page.wait_for_function("(b) => document.querySelector('.co-rules p[role=status]').innerText === b", arg=before)
     assert "none running" in page.inner_text("#wb-strip")

@@ -397,7 +397,8 @@ def test_the_whole_view_is_small(corpus: Corpus, lang: str) -> None:
 # --- presses on the page ---------------------------------------------------------------------------------------------
 
 def press(page: Page, run: Run, text: str, act: str, key: Any = "", value: Any = "", lang: str = "en") -> list[Any]:
-    *drawn, button = page.call("corpus_inspect", "press", run.id, text, asking(lang=lang), pressing(act, key, value))
+    event = pressing(act, key, value)
+    *drawn, button, _, _, _, _ = page.call("corpus_inspect", "press", run.id, text, asking(lang=lang), event)
     assert skipped(button), "only a press that needs the index shows its button"
     return drawn
 
@@ -568,9 +569,9 @@ def test_an_address_that_was_told_is_mended_by_any_press(page: Page, run: Run) -
 # --- following the run, the sample, other views ----------------------------------------------------------------------
 
 def test_the_body_is_seen_once_there_is_a_corpus(page: Page, run: Run) -> None:
-    hint, body, charts = page.call("corpus_inspect", "follow", run.id, "", asking())
+    *_, hint, body, charts = page.call("corpus_inspect", "follow", run.id, "", "", asking())
     assert (hint["visible"], body["visible"]) == (False, True) and charts["value"][:2] == ["quality", "toxicity"]
-    hint, body, charts = page.call("corpus_inspect", "follow", "", "", asking())
+    *_, hint, body, charts = page.call("corpus_inspect", "follow", "", "", "", asking())
     assert (hint["visible"], body["visible"]) == (True, False) and skipped(charts)
 
 
@@ -759,9 +760,30 @@ def test_more_like_this_offers_the_index_that_it_lacks(page: Page, run: Run, mon
     """The sentence names the button, and the button is there; what is drawn stays."""
     told: list[str] = []
     monkeypatch.setattr(gr, "Warning", lambda words, duration: told.append(words))
-    *drawn, button = page.call("corpus_inspect", "press", run.id, "", asking(lang=lang), pressing(act, 3))
+    *drawn, button, _, _, _, _ = page.call("corpus_inspect", "press", run.id, "", asking(lang=lang), pressing(act, 3))
     assert all(map(skipped, drawn)) and button["visible"] is True and said in told[0] and "mdfg." not in told[0]
-    assert page.find("corpus_search", "offer").outputs == page.find("corpus_inspect", "press").outputs[-1:]
+    assert page.find("corpus_search", "offer").outputs == page.find("corpus_inspect", "press").outputs[-5:-4]
+
+
+@pytest.mark.parametrize(("query", "kind", "words", "least"), [
+    (Query("words", "雨"), "words", "雨", None), (Query("regex", "雨+", least=0.3), "regex", "雨+", 0.3)])
+def test_the_box_shows_the_search_of_an_address_and_of_a_press(page: Page, run: Run, query: Query, kind: str,
+                                                               words: str, least: float | None) -> None:
+    """Once: while the search stays the same, nobody's typing is disturbed; where it goes, the words go with it."""
+    state = State(run.id, Selection(search=query))
+    *box, key = page.call("corpus_inspect", "follow", run.id, state.text, "", asking())[:4]
+    assert box == [kind, words, least] and key == searching.key_of(state.text, run.id)
+    assert all(map(skipped, page.call("corpus_inspect", "follow", run.id, state.text, key, asking())[:4]))
+    kept = page.call("corpus_inspect", "press", run.id, state.text, asking(), pressing("show", "dropped"))[-4:]
+    assert all(map(skipped, kept)), "another part of the filter changed"
+    gone = page.call("corpus_inspect", "press", run.id, state.text, asking(), pressing("clear"))[-4:]
+    assert skipped(gone[0]) and gone[1:] == ["", None, ""]
+
+
+def test_a_concept_leaves_the_kind_of_the_box_and_empties_its_words(page: Page, run: Run) -> None:
+    text = State(run.id, Selection(search=Query("concept", "", like=(3,)))).text
+    kind, words, least, _ = page.call("corpus_inspect", "follow", run.id, text, "", asking())[:4]
+    assert skipped(kind) and words == "" and least is None
 
 
 def test_more_like_this_of_somebody_else_s_corpus_is_refused(page: Page, run: Run) -> None:

@@ -209,7 +209,7 @@ def events(page: Page, name: str) -> list[Any]:
 def test_every_pane_answers_presses_and_drops_none(page: Page) -> None:
     found = events(page, "press")
     assert len(found) == len(view.PARTS) and {block.trigger_mode for block in found} == {"multiple"}
-    assert all(len(block.outputs) == 2 + 2 * len(view.PARTS) for block in found)
+    assert all(len(block.outputs) == 2 + 2 * len(view.PARTS) + 4 for block in found)
 
 
 @pytest.mark.parametrize(("name", "times"), [("press", 5), ("search", 1), ("choose", 1), ("ask", 1)])
