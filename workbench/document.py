@@ -60,6 +60,7 @@ def rewrite(page: str, reader: Reader, boot: str, stamp: str) -> str:
     ours = (f"<title>{title}</title><script>{script}</script>"
             f'<link rel="icon" href="/workbench/static/mark.svg?{stamp}" type="image/svg+xml">'
             f'<link rel="stylesheet" href="/workbench/static/style.css?{stamp}">'
+            f'<script src="/workbench/static/answers.js?{stamp}"></script>'
             f'<script type="module" src="/workbench/static/page.js?{stamp}"></script>')
     page = page.replace("</head>", f"{ours}</head>", 1)
     return re.sub(r"<script(?=[\s>])", f'<script nonce="{reader.nonce}"', page)

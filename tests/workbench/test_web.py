@@ -53,7 +53,7 @@ def test_health_names_this_run_of_the_server(client: TestClient, monkeypatch: py
     assert answer.json() == {"boot": "boot-1", "torch": False} and answer.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("name", ["page.js", "mark.svg", "style.css", "runs.css"])
+@pytest.mark.parametrize("name", ["page.js", "answers.js", "mark.svg", "style.css", "runs.css"])
 def test_static_files_are_kept_for_good_under_their_stamp(client: TestClient, name: str) -> None:
     answer = client.get(f"/workbench/static/{name}")
     assert answer.status_code == 200 and answer.headers["cache-control"] == web.KEEP and answer.text
