@@ -110,7 +110,7 @@ def _draw_form(shell: Shell, make: Make) -> None:
             wanted = json.loads(text)
             lang, kind = str(wanted["lang"]), str(wanted["kind"])
             gr.HTML(f"<p class='wb-dim'>{esc(shell.t(lang, f'label.make.{kind}.help'))}</p>", apply_default_css=False)
-            cards = [card for card in hub.catalogue(shell.service.settings) if card.kind != "data"]
+            cards = [card for card in hub.catalogue(shell.service.settings) if card.writes]
             made = forms.build(kinds.KINDS[kind].request(), partial(shell.t, lang), wanted["fields"],
                                [(card.title, card.reference) for card in cards], partial(gloss, lang),
                                {name: [] for name in kinds.KINDS[kind].sources}, UNFOLDED)

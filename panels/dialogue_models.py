@@ -34,7 +34,7 @@ def offers(language: str, settings: Settings) -> tuple[list[Offer], list[Offer]]
     fit: list[Offer] = []
     unfit: list[Offer] = []
     for card in hub.catalogue(settings):
-        if card.kind == "data":
+        if not card.writes:
             continue
         state = hub.state(card.reference, settings)
         (unfit if hub.speaks(card, language) is False else fit).append(Offer(card, state.status, state.detail))

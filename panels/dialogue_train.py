@@ -91,7 +91,7 @@ def plan(shell: Shell, request: gr.Request, kind: str, fields: Mapping[str, Json
 
 def models_for(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     """Models to begin with: those of the catalogue that are weights, and the agents trained so far."""
-    cards = [card for card in hub.catalogue(shell.service.settings) if card.kind != "data"]
+    cards = [card for card in hub.catalogue(shell.service.settings) if card.writes]
     own = [(agent.title, agent.reference) for agent in trained.agents(shell.service, visitor, lang)]
     return [*((card.title, card.reference) for card in cards if not card.reference.startswith("endpoint:")), *own]
 
@@ -109,7 +109,7 @@ def _draw_form(shell: Shell, train: Train) -> None:
             _, asked = KINDS[kind]
             words = partial(gloss, lang)
             gr.HTML(f"<p class='wb-dim'>{esc(shell.t(lang, f'train.kind.{kind}.help'))}</p>", apply_default_css=False)
-            cards = [card for card in hub.catalogue(shell.service.settings) if card.kind != "data"]
+            cards = [card for card in hub.catalogue(shell.service.settings) if card.writes]
             made = forms.build(asked, partial(shell.t, lang), wanted["fields"],
                                [(card.title, card.reference) for card in cards], words,
                                {"data": [tuple(pair) for pair in wanted["data"]]}, UNFOLDED)

@@ -21,6 +21,10 @@ from workbench.hub_cards import ROOT
 from workbench.settings import Settings
 from workbench.testing import system_packages
 
+USEFUL = (("git", "the commit in the record of every run"), ("espeak-ng", "synthetic speech samples"),
+          ("apertium", "rule-based translators beside the models of Translate"),
+          ("comet-score", "COMET among the scores of a comparison"))
+"""Programs that something uses where they are there, and for what."""
 LOW_DISK_GB, LOW_MEMORY_GB = 2.0, 3.0
 NETWORK_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "lustre", "beegfs", "afs", "ceph")
 
@@ -93,7 +97,7 @@ def programs(_: Settings) -> Iterator[Finding]:
     for package in system_packages():
         yield Finding(package.name, "ok" if package.here else "warn", "here" if package.here else "not here",
                       "" if package.here else f"Only the tests need it; this skips {package.skips}.")
-    for name, use in (("git", "the commit in the record of every run"), ("espeak-ng", "synthetic speech samples")):
+    for name, use in USEFUL:
         found = shutil.which(name)
         yield Finding(name, "ok", found or "not here (optional)", "" if found else f"It gives {use}.")
 

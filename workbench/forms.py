@@ -98,16 +98,18 @@ def entries(request: type, prefix: str = "", group: str = "") -> list[Entry]:
 
 def build(request: type, say: Say, values: Mapping[str, Json] | None = None,
           models: Sequence[tuple[str, str]] = (), gloss: Say = str,
-          picks: Mapping[str, Sequence[tuple[str, str]]] | None = None, opened: int = 1) -> Form:
+          picks: Mapping[str, Sequence[tuple[str, str]]] | None = None, opened: int = 1,
+          hidden: Sequence[str] = ()) -> Form:
     """Lay out the form in the current Gradio context, filled with ``values`` (nested JSON; defaults where missing).
 
     ``say`` turns keys into texts, ``gloss`` a method's English words into the reader's language; ``models`` are
     (label, reference) choices for fields that name a model, ``picks`` choices for other fields of text or of a list of
-    texts. The first ``opened`` groups are unfolded.
+    texts. The first ``opened`` groups are unfolded. Fields in ``hidden`` are not laid out: they keep their value.
     """
     words = Words(say, gloss, models, picks or {})
     base = dict(values or {})
-    all_entries = [entry for entry in entries(request) if entry.spec.knob.widget != "hidden"]
+    all_entries = [entry for entry in entries(request) if entry.spec.knob.widget != "hidden"
+                   and entry.key not in hidden]
     made: dict[str, Component] = {}
     groups = list(dict.fromkeys(entry.group for entry in all_entries))
     for group in groups:
@@ -167,13 +169,13 @@ def component(entry: Entry, value: Json, words: Words) -> Component:
     shape = _shape(spec.kind)
     common: dict[str, Any] = {"label": words.name(spec.name), "info": words.info(spec, shape), "min_width": 180,
                               "interactive": True}
+    if entry.key in words.picks:
+        return _picker(shape, value, words.picks[entry.key], {**common, "info": words.gloss(knob.help)})
     if knob.widget == "model":
         offered = [(words.say("form.default_model"), ""), *words.models]
         if value not in [reference for _, reference in offered]:
             offered.append((str(value), str(value)))
         return gr.Dropdown(offered, value=value or "", allow_custom_value=True, **common)
-    if entry.key in words.picks:
-        return _picker(shape, value, words.picks[entry.key], {**common, "info": words.gloss(knob.help)})
     if shape == "choice":
         choices = [(words.gloss(str(choice)), choice) for choice in _choices(spec.kind)]
         return (gr.Radio if len(choices) <= FEW else gr.Dropdown)(choices, value=value, **common)

@@ -45,12 +45,12 @@ class ModelCard:
     """What a model can do. ``languages`` are the stated ones as two-letter codes; ``()`` is "not stated".
 
     ``size_mb`` is what fetching it costs, ``disk_mb`` what it keeps on disk; 0 where that is not known.
-    ``kind`` is ``"data"`` for a reference that is no language model.
+    ``kind`` is ``"translation"`` for a model that reads one text and writes another, ``"data"`` for no model at all.
     """
 
     reference: str
     title: str
-    kind: Literal["chat", "base", "data"]
+    kind: Literal["chat", "base", "translation", "data"]
     languages: tuple[str, ...] = ()
     parameters: int = 0
     size_mb: int = 0
@@ -61,6 +61,11 @@ class ModelCard:
     notes: str = ""
     accept_licence: bool = False
     can_score: bool = True
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is a language model: one that continues a text or answers it."""
+        return self.kind in ("chat", "base")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from workbench.settings import Settings
 BUNDLED = ROOT / "assets" / "models"
 LABELS = "labels"
 """Folder of the home with labels that people gave, written for a training run."""
+UPLOADS = "uploads"
+"""Folder of the home with files that people brought; each lies in a folder of its own, named by its sha256."""
 _HEADER_LIMIT = 100_000_000
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length")
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -28,8 +30,8 @@ def locate(reference: Reference, settings: Settings) -> Path:
     """The existing file or folder of a ``path:``, ``bundled:`` or ``run:`` reference, links resolved.
 
     Raises ``MissingResource`` where there is nothing, and ``UserError`` for a path outside ``data_roots`` when
-    the page can be reached from other machines (a visitor must not read the server's disk). Files of labels are
-    readable by their name, which nobody can guess; their folder is not."""
+    the page can be reached from other machines (a visitor must not read the server's disk). Files of labels and
+    files that were brought are readable by their name, which nobody can guess; their folders are not."""
     if reference.kind == "bundled":
         path = BUNDLED / reference.name
         if not path.is_dir():
@@ -40,7 +42,9 @@ def locate(reference: Reference, settings: Settings) -> Path:
     if reference.kind == "run":
         return _product(reference, settings)
     path = Path(reference.name).resolve()
-    if (not settings.loopback and path.parent != (settings.home / LABELS).resolve()
+    home = settings.home.resolve()
+    brought = path.parent == home / LABELS or path.parent.parent == home / UPLOADS
+    if (not settings.loopback and not brought
             and not any(path.is_relative_to(root.resolve()) for root in settings.data_roots)):
         allowed = ", ".join(map(str, settings.data_roots)) or "none"
         raise UserError(f"{reference} lies outside the folders this server may read (allowed: {allowed}).",
@@ -88,8 +92,9 @@ def card_of(reference: str, path: Path, title: str = "") -> ModelCard:
     config = {**config, **text} if isinstance(text, dict) else config
     front = _front_matter(path / "README.md")
     size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
+    named = front.get("model_name") or _text(config.get("title")) or title
     return ModelCard(
-        reference, str(front.get("model_name") or title), _chat_or_base(path),
+        reference, str(named), "translation" if config.get("is_encoder_decoder") is True else _chat_or_base(path),
         languages=_languages(front.get("language")), parameters=_parameters(path),
         size_mb=size // 1_000_000, disk_mb=size // 1_000_000, licence=_text(front.get("license")),
         licence_url=_text(front.get("license_link")), notes=_text(config.get("model_type")),

@@ -14,26 +14,31 @@ from importlib.metadata import entry_points
 
 from workbench.contract import Task, unknown
 
-METHODS = ("backends.common", "backends.sweetiechat", "backends.mdfg")
-PANELS = ("panels.dialogue", "panels.corpus", "panels.runs")
+METHODS = ("backends.common", "backends.sweetiechat", "backends.mdfg", "backends.sm2")
+PANELS = ("panels.dialogue", "panels.corpus", "panels.translation", "panels.runs")
 BENCHES = {
+    "compare": "backends.common.mt.bench:run",
     "corpus": "backends.mdfg.bench:run",
     "corpus-processes": "backends.mdfg.bench_processes:run",
     "corpus-query": "backends.mdfg.bench_query:run",
     "corpus-resume": "backends.mdfg.bench_resume:run",
     "dialogue": "backends.sweetiechat.bench:run",
     "page": "workbench.bench_page:run",
+    "sm2": "backends.sm2.bench:run",
 }
 REPRODUCTIONS = {
     "barrier": "backends.sweetiechat.reproduce:barrier",
     "mdfg": "backends.mdfg.reproduce_mdfg:mdfg",
     "mdfg-models": "backends.mdfg.reproduce_mdfg_models:models",
+    "sm2": "backends.sm2.reproduce:run",
+    "sm2-bundled": "backends.sm2.reproduce_bundled:run",
     "sweetiechat": "backends.sweetiechat.reproduce_sweetiechat:sweetiechat",
     "sweetiechat-agent": "backends.sweetiechat.reproduce_agent:agent",
     "sweetiechat-conditioning": "backends.sweetiechat.reproduce_conditioning:conditioning",
     "sweetiechat-counselor": "backends.sweetiechat.reproduce_counselor:counselor",
     "sweetiechat-metrics": "backends.sweetiechat.reproduce_metrics:metrics",
     "sweetiechat-training": "backends.sweetiechat.reproduce_training:training",
+    "translation-stats": "backends.common.mt.reproduce:run",
 }
 
 

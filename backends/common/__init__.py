@@ -4,6 +4,7 @@ Not a paper's method but what the methods stand on. ``language`` is the interfac
 local model, ``endpoint`` a line to an OpenAI-compatible server, ``convert`` makes a safetensors folder of a GGUF.
 """
 
+from backends.common import mt
 from backends.common.tasks import FetchedModel, FetchModel, TriedModel, TryModel
 from workbench.contract import Needs, Task
 
@@ -12,4 +13,5 @@ TASKS = (
          "backends.common.tasks:fetch_model", FetchModel(), Needs(slots=(), memory_gb=2.0)),
     Task("common.try_model.v1", "Try a model", "stream", TryModel, TriedModel,
          "backends.common.tasks:try_model", TryModel("Say hello in one sentence."), Needs(slots=(), memory_gb=0.3)),
+    *mt.TASKS,
 )

@@ -95,7 +95,15 @@ def test_this_machine_is_described(settings: Settings) -> None:
             assert finding.grade in ("ok", "warn") and finding.detail
             assert finding.advice or finding.grade == "ok"
     found = named(doctor_machine.programs(settings))
-    assert {"chromium", "fonts-noto-cjk", "git", "espeak-ng"} == set(found)
+    assert {"chromium", "fonts-noto-cjk", "git", "espeak-ng", "apertium", "comet-score"} == set(found)
+
+
+def test_programs_that_only_help_say_what_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_machine.shutil, "which", lambda name: f"/usr/bin/{name}" if name == "git" else None)
+    found = named(doctor_machine.programs(settings))
+    assert found["git"].detail == "/usr/bin/git" and found["git"].advice == ""
+    for name, use in (("apertium", "Translate"), ("comet-score", "COMET")):
+        assert found[name].grade == "ok" and "optional" in found[name].detail and use in found[name].advice
 
 
 def test_packages_are_held_against_the_pins(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

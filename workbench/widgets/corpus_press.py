@@ -46,7 +46,7 @@ element.addEventListener('click', (e) => {
 });
 element.addEventListener('change', (e) => {
   const f = e.target.closest('input[data-act], select[data-act]');
-  if (!f || (f.value === '' && !['low', 'high'].includes(f.dataset.act))) return;
+  if (!f || (f.value === '' && !['low', 'high', 'search'].includes(f.dataset.act))) return;
   const sent = [f.dataset.act, f.dataset.key, stop(f)];
   clearTimeout(later);
   later = setTimeout(() => send(...sent), f.type === 'range' ? 180 : 0);
