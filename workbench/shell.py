@@ -65,6 +65,7 @@ def build(service: Service, extra: Sequence[Panel] = ()) -> gr.Blocks:
         with gr.Column(elem_id="wb-shelf") as shelf:
             nowhere = gr.HTML(visible=False)
         shell.shelf.append(shelf)
+        api.offer(shell)  # before the tabs: a handler of theirs with the same name would take the endpoint's
         _top(shell)
         found = panels(extra)
         shell.panels.extend(found)
@@ -73,7 +74,6 @@ def build(service: Service, extra: Sequence[Panel] = ()) -> gr.Blocks:
         for name, tab in made.items():
             _rest(shell, name, tab)
         _wire(shell, page, tabs, list(made))
-        api.offer(shell)
         _quiet(page, nowhere)
     return page
 
