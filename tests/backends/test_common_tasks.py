@@ -144,7 +144,8 @@ def test_requests_are_checked_and_survive_json() -> None:
 
 def test_the_tasks_are_named_and_torch_stays_out() -> None:
     assert [(t.name, t.kind, t.needs.slots) for t in TASKS] == [
-        ("common.fetch_model.v1", "job", ()), ("common.try_model.v1", "stream", ())]
+        ("common.fetch_model.v1", "job", ()), ("common.try_model.v1", "stream", ()),
+        ("common.compare.v1", "job", ("gpu",)), ("common.translate.v1", "stream", ())]
     code = "import sys, backends.common, backends.common.endpoint, workbench.sessions; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})

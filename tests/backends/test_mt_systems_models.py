@@ -220,8 +220,9 @@ def test_a_file_is_read_and_bad_ones_are_refused(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(UserError):
             translated(context_in(tmp_path / str(number)), "", file=f"path:{path}")
+    (tmp_path / "no file").mkdir()
     with pytest.raises(UserError, match="cannot be read"):
-        translated(context_in(tmp_path / "folder"), "", file=f"path:{tmp_path}")
+        translated(context_in(tmp_path / "folder"), "", file=f"path:{tmp_path / 'no file'}")
     with pytest.raises(UserError, match="no text"):
         translated(context_in(tmp_path / "empty"), "\x00 \u2028")
 

@@ -76,7 +76,7 @@ def test_the_example_and_a_line_to_be_played(visit: Callable[..., Any]) -> None:
     page.get_by_role("button", name="Translate four practice sentences").click()
     page.wait_for_selector(".sy-head.sy-is-done", timeout=LONG)
     assert page.locator(".sy-grid tbody tr").count() == 4
-    assert page.locator(".sy-work .wb-badge, .dt-made").first.inner_text().strip()
+    page.locator(".wb-badge:visible", has_text="sm2-tatoeba-en").first.wait_for()
     page.locator(".sy-play").nth(1).click()
     page.locator("button[role=tab][aria-selected=true]", has_text="Simultaneous").first.wait_for()
 
