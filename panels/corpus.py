@@ -62,8 +62,7 @@ def build(shell: Shell) -> None:
     def opened(run_id: str, request: gr.Request) -> list[Any]:
         view, found = opening(shell, run_id, request)
         chosen = gr.Tabs(selected=view) if view else gr.skip()
-        shown = found.get("inspect", gr.skip() if run_id else "")
-        return [chosen, shown, *(found.get(name, gr.skip()) for name in runs)]
+        return [chosen, *(found.get(name, gr.skip()) for name in ("inspect", *runs))]  # nothing: a press may be first
     shell.on_open("corpus", opened, None, [modes, corpus, *runs.values()])
 
 

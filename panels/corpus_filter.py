@@ -15,6 +15,7 @@ from backends.mdfg.requests import SAMPLE
 from panels import corpus_filter_form as forms
 from panels import corpus_filter_recipe as recipes
 from panels import corpus_filter_work as work
+from panels import run_controls
 from panels.corpus_filter_form import NAMES, TASK, Form
 from panels.dialogue_form import pane
 from workbench.contract import Json
@@ -112,12 +113,6 @@ def _wire_run(shell: Shell, view: Filter, tab: gr.Tab, modes: gr.Tabs | None) ->
         found = work.choices(shell, shell.visitor(request), shell.lang(request))
         return gr.update(choices=found, value=run_id or None)
 
-    def stop(run_id: str, request: gr.Request) -> None:
-        shell.service.cancel(shell.visitor(request), run_id)
-
-    def proceed(run_id: str, request: gr.Request) -> None:
-        shell.service.resume(shell.visitor(request), run_id)
-
     def look(run_id: str, sent: str, request: gr.Request) -> Any:
         return work.tick(shell, run_id, sent, request)
 
@@ -129,8 +124,7 @@ def _wire_run(shell: Shell, view: Filter, tab: gr.Tab, modes: gr.Tabs | None) ->
     gr.on([tab.select, view.run.change], list_runs, [view.run], [view.earlier], **QUICK)
     gr.on(None, list_runs, [view.run], [view.earlier], **QUICK)
     view.earlier.input(lambda chosen: chosen or "", [view.earlier], [view.run], **QUICK)
-    view.buttons["stop"].click(shell.guard(stop), [view.run], None, **QUEUED)
-    view.buttons["continue"].click(shell.guard(proceed), [view.run], None, **QUEUED)
+    run_controls.wire(shell, view.run, view.buttons["stop"], view.buttons["continue"])
     if modes is not None:
         view.buttons["look"].click(inspect, [view.run], [view.corpus, modes], **QUICK)
         view.buttons["compare"].click(compare, [view.run], [view.corpus, modes], **QUICK)

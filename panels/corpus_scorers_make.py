@@ -15,6 +15,7 @@ from panels import corpus_scorers_kinds as kinds
 from panels import corpus_scorers_review as review
 from panels import corpus_scorers_rounds as rounds
 from panels import corpus_scorers_show as show
+from panels import run_controls
 from panels.dialogue_form import pane
 from panels.dialogue_watch import changes_of
 from workbench import forms, hub
@@ -157,12 +158,6 @@ def wire(shell: Shell, make: Make, tab: gr.Tab) -> None:
     def begin_example(kind: str, request: gr.Request) -> str:
         return start(shell, request, kind, kinds.KINDS[kind].example)
 
-    def stop(run_id: str, request: gr.Request) -> None:
-        shell.service.cancel(shell.visitor(request), run_id)
-
-    def proceed(run_id: str, request: gr.Request) -> None:
-        shell.service.resume(shell.visitor(request), run_id)
-
     def following(run_id: str, picks: str, request: gr.Request) -> str:
         fields = review.next_round(shell, request, run_id, picks)
         return start(shell, request, "domains", fields, (run_id,))
@@ -183,8 +178,7 @@ def wire(shell: Shell, make: Make, tab: gr.Tab) -> None:
     make.run.change(lambda: "{}", None, [make.picks], **QUICK)
     make.earlier.input(lambda run_id: run_id or "", [make.earlier], [make.run], **QUICK)
     make.example.click(shell.guard(begin_example), [make.kind], [make.run], **QUEUED)
-    for name, handler in (("stop", stop), ("continue", proceed)):
-        make.buttons[name].click(shell.guard(handler), [make.run], None, **QUEUED)
+    run_controls.wire(shell, make.run, make.buttons["stop"], make.buttons["continue"])
     make.buttons["next"].click(shell.guard(following), [make.run, make.picks], [make.run], **QUEUED)
     make.html["review"].select(shell.guard(decided), make.reviewing, [make.html["review"], make.picks], **QUEUED)
     gr.on([tab.select, make.people["only"].change, make.sent.change], judged, make.reviewing, [make.html["review"]],

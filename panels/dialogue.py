@@ -78,7 +78,7 @@ def build(shell: Shell) -> None:
     def opened(run_id: str, request: gr.Request) -> list[Any]:
         mode, found = opening(shell, run_id, request)
         chosen = gr.Tabs(selected=mode) if any(found.values()) else gr.skip()  # somebody may have chosen already
-        return [chosen, *(found.get(view, gr.skip() if run_id else "") for view in runs)]
+        return [chosen, *(found.get(view, gr.skip()) for view in runs)]  # nothing: a press may have been first
 
     def again(run_id: str, request: gr.Request) -> list[Any]:
         return [gr.Tabs(selected="watch"), *dialogue_act.refill(shell, watch, run_id, request)]

@@ -14,6 +14,7 @@ from backends.sweetiechat.requests import GenerateRequest
 from panels import dialogue_cases as cases
 from panels import dialogue_many_choices as choices
 from panels import dialogue_models as models
+from panels import run_controls
 from panels.dialogue_bring import wire_choices
 from panels.dialogue_form import COUNSEL, MODEL_ROLES, TALK, WORDS, knob, pane
 from panels.dialogue_watch import changes_of
@@ -124,19 +125,12 @@ def wire(shell: Shell, many: Many) -> None:
         return models.note([str(name or "") for name in chosen], spoken, shell.service.settings,
                            partial(shell.t, shell.lang(request)))
 
-    def stop(run_id: str, request: gr.Request) -> None:
-        shell.service.cancel(shell.visitor(request), run_id)
-
-    def proceed(run_id: str, request: gr.Request) -> None:
-        shell.service.resume(shell.visitor(request), run_id)
-
     def look(run_id: str, sent: str, request: gr.Request) -> Any:
         return tick(shell, run_id, sent, request)
     gr.on(None, shell.guard(draw), [language, *models_of], [many.note], **LATEST)
     many.start.click(shell.guard(begin), [many.fields[name] for name in names], [many.run], **QUEUED)
     many.example.click(shell.guard(begin_example), None, [many.run], **QUEUED)
-    many.stop.click(shell.guard(stop), [many.run], None, **QUEUED)
-    many.go_on.click(shell.guard(proceed), [many.run], None, **QUEUED)
+    run_controls.wire(shell, many.run, many.stop, many.go_on)
     shell.on_poll(look, [many.run, many.sent], many.polled, every=0.5)
 
 

@@ -14,6 +14,7 @@ from gradio.components import Component
 from backends.sweetiechat.measure_request import ESCONV, MeasureRequest
 from backends.sweetiechat.train_data import PRACTICE
 from panels import dialogue_sources as sources
+from panels import run_controls
 from panels.dialogue_form import pane
 from panels.dialogue_knobs import fields_from, knob, specs_of
 from panels.dialogue_watch import changes_of
@@ -99,20 +100,13 @@ def wire(shell: Shell, view: Measure, tab: gr.Tab) -> None:
     def offer(request: gr.Request) -> list[Any]:
         return choices(shell, request)
 
-    def stop(run_id: str, request: gr.Request) -> None:
-        shell.service.cancel(shell.visitor(request), run_id)
-
-    def proceed(run_id: str, request: gr.Request) -> None:
-        shell.service.resume(shell.visitor(request), run_id)
-
     def look(run_id: str, sent: str, request: gr.Request) -> Any:
         return tick(shell, run_id, sent, request)
     gr.on([tab.select], offer, None, pickers, **QUICK)
     gr.on(None, offer, None, pickers, **QUICK)
     view.buttons["start"].click(shell.guard(begin), inputs, [view.run], **QUEUED)
     view.buttons["example"].click(shell.guard(begin_example), None, [view.run], **QUEUED)
-    view.buttons["stop"].click(shell.guard(stop), [view.run], None, **QUEUED)
-    view.buttons["continue"].click(shell.guard(proceed), [view.run], None, **QUEUED)
+    run_controls.wire(shell, view.run, view.buttons["stop"], view.buttons["continue"])
     shell.on_poll(look, [view.run, view.sent], view.polled, every=0.7)
 
 

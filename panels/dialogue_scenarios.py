@@ -16,6 +16,7 @@ from backends.sweetiechat.objects import Language
 from backends.sweetiechat.scenarios.pool import pool_to_json, start
 from backends.sweetiechat.scenarios.request import ScenarioRequest
 from panels import dialogue_models as models
+from panels import run_controls
 from panels.dialogue_bring import offered
 from panels.dialogue_form import pane
 from panels.dialogue_knobs import fields_from, knob, specs_of
@@ -136,12 +137,6 @@ def wire(shell: Shell, view: Scenarios, tab: gr.Tab) -> None:
     def offer(run_id: str, request: gr.Request) -> Any:
         return gr.update(choices=choices(shell, request, run_id), value=run_id)
 
-    def stop(run_id: str, request: gr.Request) -> None:
-        shell.service.cancel(shell.visitor(request), run_id)
-
-    def proceed(run_id: str, request: gr.Request) -> None:
-        shell.service.resume(shell.visitor(request), run_id)
-
     def look(run_id: str, sent: str, picked: str, request: gr.Request) -> Any:
         return tick(shell, run_id, sent, picked, request)
 
@@ -154,8 +149,7 @@ def wire(shell: Shell, view: Scenarios, tab: gr.Tab) -> None:
     gr.on([view.run.change, tab.select], offer, [view.run], [view.shown], **QUICK)
     view.shown.input(lambda run_id: (run_id or "", ""), [view.shown], [view.run, view.picked], **QUICK)
     view.parts["tree"].select(pick, None, [view.picked], **QUICK)
-    view.buttons["stop"].click(shell.guard(stop), [view.run], None, **QUEUED)
-    view.buttons["continue"].click(shell.guard(proceed), [view.run], None, **QUEUED)
+    run_controls.wire(shell, view.run, view.buttons["stop"], view.buttons["continue"])
     shell.on_poll(look, [view.run, view.sent, view.picked], view.polled, every=0.7)
 
 

@@ -14,6 +14,7 @@ from gradio.components import Component
 from backends.sweetiechat.train_requests import ClassifierRequest, TrainRequest
 from panels import dialogue_train_view as view
 from panels import dialogue_trained as trained
+from panels import run_controls
 from panels.dialogue_form import pane
 from panels.dialogue_watch import changes_of
 from workbench import forms, hub
@@ -167,12 +168,6 @@ def wire(shell: Shell, train: Train, tab: gr.Tab) -> None:
     def begin_example(request: gr.Request) -> str:
         return start(shell, request, "agent", EXAMPLE)
 
-    def stop(run_id: str, request: gr.Request) -> None:
-        shell.service.cancel(shell.visitor(request), run_id)
-
-    def proceed(run_id: str, request: gr.Request) -> None:
-        shell.service.resume(shell.visitor(request), run_id)
-
     def measure(run_id: str, request: gr.Request) -> None:
         evaluate(shell, request, run_id)
         gr.Info(shell.t(shell.lang(request), "train.evaluating"), duration=5)
@@ -184,8 +179,8 @@ def wire(shell: Shell, train: Train, tab: gr.Tab) -> None:
     gr.on([tab.select, train.earlier.focus, train.run.change], list_runs, [train.run], [train.earlier], **QUICK)
     train.earlier.input(lambda run_id: run_id or "", [train.earlier], [train.run], **QUICK)
     train.example.click(shell.guard(begin_example), None, [train.run], **QUEUED)
-    for name, handler in (("stop", stop), ("continue", proceed), ("evaluate", measure)):
-        train.buttons[name].click(shell.guard(handler), [train.run], None, **QUEUED)
+    run_controls.wire(shell, train.run, train.buttons["stop"], train.buttons["continue"])
+    train.buttons["evaluate"].click(shell.guard(measure), [train.run], None, **QUEUED)
     shell.on_poll(look, [train.run, train.sent], train.polled, every=1.0)
 
 

@@ -48,9 +48,10 @@ def build(shell: Shell) -> None:
         shell.keep_run("translation", run)
 
     def opened(run_id: str, request: gr.Request) -> list[Any]:
+        if not run_id:  # somebody may have chosen and pressed already
+            return [gr.skip()] * (1 + len(runs))
         view = opening(shell, run_id, request)
-        chosen = gr.Tabs(selected=view) if run_id else gr.skip()  # somebody may have chosen already
-        return [chosen, *(run_id if name == view else gr.skip() for name in runs)]
+        return [gr.Tabs(selected=view), *(run_id if name == view else gr.skip() for name in runs)]
     shell.on_open("translation", opened, None, [modes, *runs.values()])
 
 

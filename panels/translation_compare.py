@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from panels import corpus_turns
+from panels import corpus_turns, run_controls
 from panels import translation_compare_data as data
 from panels import translation_compare_draw as draw
 from panels import translation_compare_form as forms
@@ -149,12 +149,6 @@ def _wire_run(shell: Shell, view: Compare, tab: gr.Tab) -> None:
     def list_runs(run_id: str, request: gr.Request) -> Any:
         return gr.update(choices=work.choices(shell, shell.visitor(request), shell.lang(request)), value=run_id or None)
 
-    def stop(run_id: str, request: gr.Request) -> None:
-        shell.service.cancel(shell.visitor(request), run_id)
-
-    def proceed(run_id: str, request: gr.Request) -> None:
-        shell.service.resume(shell.visitor(request), run_id)
-
     def follow(run_id: str, sent: str, request: gr.Request) -> Any:
         return work.tick(shell, run_id, sent, request)
 
@@ -163,8 +157,7 @@ def _wire_run(shell: Shell, view: Compare, tab: gr.Tab) -> None:
     gr.on([tab.select, view.run.change], list_runs, [view.run], [view.earlier], **QUICK)
     gr.on([view.run.change], fold, [view.run], [view.folded], **QUICK)
     view.earlier.input(lambda chosen: chosen or "", [view.earlier], [view.run], **QUICK)
-    view.buttons["stop"].click(shell.guard(stop), [view.run], None, **QUEUED)
-    view.buttons["continue"].click(shell.guard(proceed), [view.run], None, **QUEUED)
+    run_controls.wire(shell, view.run, view.buttons["stop"], view.buttons["continue"])
     shell.on_poll(follow, [view.run, view.sent], view.polled, every=0.7)
 
 

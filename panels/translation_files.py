@@ -20,7 +20,6 @@ from workbench.hub_local import UPLOADS
 from workbench.panel import Shell
 from workbench.widgets.loose import table
 
-PIECE = 1 << 20
 LONGEST = 120
 """Characters of a file's name that are kept."""
 ENDINGS = (".txt", ".tsv", ".csv", ".jsonl", ".json", ".xlsx", ".gz")
@@ -30,14 +29,11 @@ def take_in(shell: Shell, path: Path) -> str:
     """Keep a file that Gradio has taken in; its reference (``path:HOME/uploads/SHA256/NAME``).
 
     Raises ``UserError`` for an empty file."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-            size += len(piece)
-    if not size:
+    if not path.stat().st_size:
         raise UserError(f"{path.name} is empty.", advice="Choose another file.")
-    return _keep(shell, digest.hexdigest(), path.name, lambda to: shutil.copyfile(path, to))
+    with path.open("rb") as file:
+        sha = hashlib.file_digest(file, "sha256").hexdigest()
+    return _keep(shell, sha, path.name, lambda to: shutil.copyfile(path, to))
 
 
 def take_text(shell: Shell, name: str, text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from panels import run_controls
 from panels import translation_curves as curves
 from panels import translation_train_form as forms
 from panels import translation_train_view as view
@@ -115,12 +116,6 @@ def _wire_run(shell: Shell, made: View, tab: gr.Tab) -> None:
     def list_runs(run_id: str, request: gr.Request) -> Any:
         return gr.update(choices=view.choices(shell, shell.visitor(request), shell.lang(request)), value=run_id or None)
 
-    def stop(run_id: str, request: gr.Request) -> None:
-        shell.service.cancel(shell.visitor(request), run_id)
-
-    def proceed(run_id: str, request: gr.Request) -> None:
-        shell.service.resume(shell.visitor(request), run_id)
-
     def look(run_id: str, sent: str, request: gr.Request) -> Any:
         return tick(shell, run_id, sent, request)
 
@@ -135,8 +130,7 @@ def _wire_run(shell: Shell, made: View, tab: gr.Tab) -> None:
     lists = [made.controls["beside"], made.controls["family"]]
     gr.on([tab.select, made.earlier.focus, made.run.change], list_runs, [made.run], [made.earlier], **QUICK)
     made.earlier.input(lambda run_id: run_id or "", [made.earlier], [made.run], **QUICK)
-    for name, handler in (("stop", stop), ("continue", proceed)):
-        made.controls[name].click(shell.guard(handler), [made.run], None, **QUEUED)
+    run_controls.wire(shell, made.run, made.controls["stop"], made.controls["continue"])
     made.run.change(shell.guard(offer), [made.run], [*lists, made.html["beside"]], **QUEUED)
     for part in lists:
         part.focus(shell.guard(again), [made.run], lists, **QUICK)

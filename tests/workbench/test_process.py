@@ -52,7 +52,8 @@ def test_nobody_is_not_alive(pid: int) -> None:
     assert not process.alive(pid, 1.0)
 
 
-@pytest.mark.parametrize(("pid", "when"), [(None, None), (None, 1.0), (os.getpid(), None)])
+@pytest.mark.parametrize(("pid", "when"), [(None, None), (None, 1.0), (os.getpid(), None)],
+                         ids=["no id", "no id but a time", "no time"])
 def test_an_unknown_process_is_not_alive(pid: int | None, when: float | None) -> None:
     assert not process.alive(pid, when)
 

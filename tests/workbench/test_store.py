@@ -156,6 +156,25 @@ class TestDamage:
         kept = [p for p in home.iterdir() if ".corrupt-" in p.name and not p.name.endswith(("-wal", "-shm"))]
         assert len(kept) == 1 and len(Index(home).notices()) == 1
 
+    @pytest.mark.parametrize("then", [None, sqlite3.DatabaseError("file is not a database")])
+    def test_a_file_that_another_process_moves_meanwhile_is_opened_again(
+            self, then: Exception | None, home: Path) -> None:
+        make(home)
+        index = Index(home)
+        errors = [sqlite3.OperationalError("disk I/O error"), then]
+
+        def count(db: sqlite3.Connection) -> int:
+            if errors and (error := errors.pop(0)):
+                raise error
+            return int(db.execute("SELECT COUNT(*) FROM runs").fetchone()[0])
+        assert index.database.read(count) == 1 and not errors
+
+    def test_a_disk_that_cannot_be_read_is_a_clear_sentence(self, index: Index) -> None:
+        def fail(db: sqlite3.Connection) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+        with pytest.raises(UserError, match="cannot be used: disk I/O error"):
+            index.database.read(fail)
+
     @pytest.mark.parametrize(("error", "text"), [
         (sqlite3.OperationalError("database or disk is full"), "The disk is full"),
         (sqlite3.OperationalError("database is locked"), "held by another program"),

@@ -27,6 +27,9 @@ LOCK = "index.lock"
 LOCK_SECONDS = 60.0
 """Longest wait for another process that is building the index again (our default)."""
 
+ATTEMPTS = 2
+"""How often a failed access is mended and tried again before it is an error (our default)."""
+
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
@@ -112,18 +115,28 @@ class Database:
             return version(db) == len(STEPS)
 
     def _recovering(self, attempt: Callable[[], T]) -> T:
-        try:
-            return attempt()
-        except (sqlite3.DatabaseError, TooNew) as error:
-            if not _damage(error):
+        for _ in range(ATTEMPTS):
+            try:
+                return attempt()
+            except (sqlite3.DatabaseError, TooNew) as error:
+                if _moved(error):
+                    self._await_others()
+                elif _damage(error):
+                    self._set_aside(error)
+                else:
+                    raise _explained(error, self.path) from error
+            except OSError as error:
                 raise _explained(error, self.path) from error
-            self._set_aside(error)
-        except OSError as error:
-            raise _explained(error, self.path) from error
         try:
             return attempt()
-        except (sqlite3.DatabaseError, OSError) as error:
+        except (sqlite3.DatabaseError, TooNew, OSError) as error:
             raise _explained(error, self.path) from error
+
+    def _await_others(self) -> None:
+        """Wait until nobody is setting the file aside, and look at it anew."""
+        self.close()
+        with locked(self.home / LOCK, seconds=LOCK_SECONDS):
+            pass
 
     def _set_aside(self, error: Exception) -> None:
         """Move a damaged file away, once, whoever notices first; then make a fresh one with a notice."""
@@ -154,6 +167,11 @@ def _damage(error: Exception) -> bool:
         return True
     text = str(error)
     return any(sign in text for sign in ("malformed", "not a database", "no such table", "no such column"))
+
+
+def _moved(error: Exception) -> bool:
+    """Whether SQLite lost the file while it was opening it, as when another process sets it aside."""
+    return "disk I/O error" in str(error)
 
 
 def _explained(error: Exception, path: Path) -> UserError:
