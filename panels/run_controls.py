@@ -7,12 +7,12 @@ import gradio as gr
 from workbench.panel import QUEUED, Shell
 
 
-def wire(shell: Shell, run: gr.Textbox, stop: gr.Button, proceed: gr.Button) -> None:
-    """Let ``stop`` cancel the run of the note ``run``, and ``proceed`` continue it; both only for its owner."""
-    def cancel(run_id: str, request: gr.Request) -> None:
+def wire(shell: Shell, run: gr.Textbox, stopping: gr.Button, going_on: gr.Button) -> None:
+    """Let ``stopping`` cancel the run of the note ``run``, and ``going_on`` continue it; both only for its owner."""
+    def stop(run_id: str, request: gr.Request) -> None:
         shell.service.cancel(shell.visitor(request), run_id)
 
-    def resume(run_id: str, request: gr.Request) -> None:
+    def proceed(run_id: str, request: gr.Request) -> None:
         shell.service.resume(shell.visitor(request), run_id)
-    stop.click(shell.guard(cancel), [run], None, **QUEUED)
-    proceed.click(shell.guard(resume), [run], None, **QUEUED)
+    stopping.click(shell.guard(stop), [run], None, **QUEUED)
+    going_on.click(shell.guard(proceed), [run], None, **QUEUED)

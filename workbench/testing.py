@@ -22,9 +22,12 @@ from workbench.hub_cards import ROOT
 from workbench.settings import Settings
 from workbench.verbs import FAILED, OK
 
-TOOLS = ("pytest", "pytest_timeout", "pytest_rerunfailures", "playwright", "hypothesis", "ruff", "mypy")
+TOOLS = ("pytest", "pytest_timeout", "pytest_rerunfailures", "xdist", "playwright", "hypothesis", "ruff", "mypy")
 CJK_FONTS = Path("/usr/share/fonts/opentype/noto")
 CHROMIUM = "/usr/bin/chromium"
+PAGE, WORKERS = "tests/browser", 4
+"""The tests of the page, which run alone because they wait for what the machine does, and most processes for the others
+(our default)."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +64,28 @@ def install_system_packages(packages: Sequence[SystemPackage]) -> list[SystemPac
 
 def arguments(parser: ArgumentParser) -> None:
     """Parts can be left out; what follows ``--`` goes to pytest."""
-    parser.add_argument("--only", choices=("style", "types", "tests"), help="do only this part")
+    parser.add_argument("--only", choices=("style", "types", "tests", "page"), help="do only this part")
     parser.add_argument("pytest", nargs=REMAINDER, help="after --: paths and flags for pytest")
 
 
 def steps(only: str | None, extra: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """The parts with their commands, in order."""
+    """The parts with their commands, in order. With paths or flags of somebody's own, one process tests all of it."""
     python = sys.executable
     chosen = [item for item in extra if item != "--"]
     paths = [] if any((ROOT / item.split("::")[0]).exists() for item in chosen) else ["tests"]
-    parts = {
-        "style": [python, "-m", "ruff", "check", "."],
-        "types": [python, "-m", "mypy"],
-        "tests": [python, "-m", "pytest", "--timeout=300", "-ra", *paths, *chosen],
-    }
+    tests = [python, "-m", "pytest", "--timeout=300", "-ra"]
+    parts = {"style": [python, "-m", "ruff", "check", "."], "types": [python, "-m", "mypy"]}
+    if chosen:
+        parts["tests"] = [*tests, *paths, *chosen]
+    else:
+        parts |= {"tests": [*tests, *workers(), "tests", f"--ignore={PAGE}"], "page": [*tests, PAGE]}
     return [(name, command) for name, command in parts.items() if only in (None, name)]
+
+
+def workers() -> list[str]:
+    """A process for each processor; a file's tests stay together, since they share what is slow to make."""
+    count = min(WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return ["-n", str(count), "--dist", "loadfile"] if count > 1 else []
 
 
 def test(options: Namespace, settings: Settings) -> int:
@@ -84,7 +94,7 @@ def test(options: Namespace, settings: Settings) -> int:
     if absent:
         raise UserError(f"The test tools are not installed: {', '.join(absent)}.",
                         advice="Run `python3 launch.py test`, which installs them, or install tests/requirements.txt.")
-    if options.only in (None, "tests"):
+    if options.only in (None, "tests", "page"):
         for package in install_system_packages(system_packages()):
             print(f"{package.name} is not here: this skips {package.skips}. Debian: apt-get install {package.name}")
     results = [(name, *_timed(command)) for name, command in steps(options.only, options.pytest)]

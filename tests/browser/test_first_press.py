@@ -13,8 +13,8 @@ from tests.pageserver import PageServer
 @pytest.mark.parametrize("tab", ["dialogue", "corpus", "translation"])
 def test_an_example_pressed_at_once_stays_open(tab: str, server: PageServer, sealed: Callable[..., Sealed]) -> None:
     page = sealed().open(f"{server.url}/?tab={tab}")
-    page.locator(f"#tab-{tab} .wb-example:visible").first.click()
-    page.wait_for_function("() => location.search.includes('run=')")
+    example = page.locator(f"#tab-{tab} .wb-example:visible")
+    example.first.click()
+    page.wait_for_function("(tab) => !document.querySelector(`#tab-${tab} .wb-example`)?.checkVisibility()", arg=tab)
     page.wait_for_timeout(2500)  # longer than the page's first answers take
-    assert "run=" in page.url
-    assert page.locator(f"#tab-{tab} .wb-example:visible").count() == 0
+    assert example.count() == 0

@@ -449,8 +449,8 @@ def test_what_a_look_sends_is_small(page: Page, tmp_path: Path) -> None:
 
 def test_stop_continue_look_and_compare_act_on_the_watched_run(page: Page, source: Path) -> None:
     run = put_run(page, source)
-    page.call("corpus_filter", "stop", run.id, asking())
-    page.call("corpus_filter", "proceed", run.id, asking())
+    page.call("run_controls", "stop", run.id, asking())
+    page.call("run_controls", "proceed", run.id, asking())
     assert page.cancelled[-1] == page.resumed[-1] == run.id
     corpus, modes = page.call("corpus_filter", "inspect", run.id)
     assert corpus == run.id and modes.selected == "inspect"

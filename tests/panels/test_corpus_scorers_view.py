@@ -408,8 +408,8 @@ def test_the_handlers_of_the_page(page: Page) -> None:
     assert handler(page, "corpus_scorers_make", "following")(run.id, picks, asking()) == "r-new"
     assert page.made[-1][0] == DOMAINS and page.made[-1][2]["parents"] == (run.id,)
     assert handler(page, "corpus_scorers_make", "begin_example")("rounds", asking()) == "r-new"
-    handler(page, "corpus_scorers_make", "stop")(run.id, asking())
-    handler(page, "corpus_scorers_make", "proceed")(run.id, asking())
+    handler(page, "run_controls", "stop")(run.id, asking())
+    handler(page, "run_controls", "proceed")(run.id, asking())
     assert page.cancelled[-1] == page.resumed[-1] == run.id
 
 

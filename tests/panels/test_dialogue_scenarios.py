@@ -197,8 +197,8 @@ def test_a_press_in_the_tree_picks_a_type(page: Page) -> None:
 
 def test_stop_and_continue_reach_the_service(page: Page) -> None:
     run = put(page)
-    page.call("dialogue_scenarios", "stop", run.id, asking())
-    page.call("dialogue_scenarios", "proceed", run.id, asking())
+    page.call("run_controls", "stop", run.id, asking())
+    page.call("run_controls", "proceed", run.id, asking())
     assert page.cancelled[-1] == run.id and page.resumed[-1] == run.id
 
 

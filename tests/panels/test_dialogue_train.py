@@ -355,8 +355,8 @@ def test_buttons_reach_the_run(page: Page) -> None:
     run = put_agent(page.service.settings)
     page.service.index.sync()
     assert page.call("dialogue_train", "begin_example", asking()) == "r-new"
-    page.call("dialogue_train", "stop", run.id, asking())
-    page.call("dialogue_train", "proceed", run.id, asking())
+    page.call("run_controls", "stop", run.id, asking())
+    page.call("run_controls", "proceed", run.id, asking())
     assert page.cancelled[-1] == page.resumed[-1] == run.id
     listed = page.call("dialogue_train", "list_runs", run.id, asking())
     assert listed["value"] == run.id and run.id in [run_id for _, run_id in listed["choices"]]

@@ -421,8 +421,8 @@ def test_the_empty_state_of_generate_many_starts_a_small_batch(page: Page) -> No
 
 
 def test_a_batch_is_cancelled_and_continued(page: Page) -> None:
-    page.call("dialogue_many", "stop", "r5", asking())
-    page.call("dialogue_many", "proceed", "r5", asking())
+    page.call("run_controls", "stop", "r5", asking())
+    page.call("run_controls", "proceed", "r5", asking())
     assert page.cancelled[-1] == "r5" and page.resumed[-1] == "r5"
 
 
@@ -542,3 +542,11 @@ def test_without_a_run_in_the_address_ones_own_open_dialogue_comes_back(settings
 def test_a_visitor_without_a_cookie_is_refused(page: Page, paused: str) -> None:
     with pytest.raises(UserError, match="visitor cookie"):
         tab.opening(page_shell.PageShell(page.service), paused, SimpleNamespace(cookies={}, headers={}))
+
+
+def test_every_view_with_a_run_has_the_two_buttons(page: Page) -> None:
+    """One piece wires them all; each pair acts on the note of its own view."""
+    pairs = {name: [b for b in page.handlers("panels.run_controls") if b.fn.__name__ == name]
+             for name in ("stop", "proceed")}
+    notes = [[block.inputs[0]._id for block in blocks] for blocks in pairs.values()]
+    assert notes[0] == notes[1] and len(set(notes[0])) == len(notes[0]) >= 8

@@ -239,8 +239,8 @@ def test_leaving_a_run_empties_the_view(shell: PageShell) -> None:
 
 
 def test_buttons_stop_and_go_on(page: Page) -> None:
-    page.call("translation_compare", "stop", "r1", asking())
-    page.call("translation_compare", "proceed", "r2", asking())
+    page.call("run_controls", "stop", "r1", asking())
+    page.call("run_controls", "proceed", "r2", asking())
     assert page.cancelled[-1] == "r1" and page.resumed[-1] == "r2"
 
 

@@ -91,7 +91,7 @@ def test_the_address_of_a_run_chooses_the_view_and_fills_its_note(page: Page) ->
 def test_opening_the_page_without_a_run_chooses_nothing(page: Page) -> None:
     modes, *notes = by_address(page, "")
     assert not isinstance(modes, gr.Tabs), "somebody may have chosen a view already"
-    assert "" in notes
+    assert "" not in notes, "and started a run"
 
 
 def test_every_handler_of_the_tab_is_private(page: Page) -> None:

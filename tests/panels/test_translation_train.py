@@ -440,8 +440,8 @@ def test_buttons_reach_the_run(page: Page) -> None:
     page.service.index.sync()
     assert page.call("translation_train", "begin_example", asking()) == "r-new"
     assert page.made[-1][0] == TRAIN
-    page.call("translation_train", "stop", run.id, asking())
-    page.call("translation_train", "proceed", run.id, asking())
+    page.call("run_controls", "stop", run.id, asking())
+    page.call("run_controls", "proceed", run.id, asking())
     assert page.cancelled[-1] == page.resumed[-1] == run.id
     listed = page.call("translation_train", "list_runs", run.id, asking())
     assert listed["value"] == run.id and run.id in [run_id for _, run_id in listed["choices"]]

@@ -260,18 +260,30 @@ GONE = SystemPackage("no-such-package-here", False, "nothing of note")
 
 
 def test_the_parts_in_order() -> None:
-    assert [name for name, _ in testing.steps(None, [])] == ["style", "types", "tests"]
+    assert [name for name, _ in testing.steps(None, [])] == ["style", "types", "tests", "page"]
     assert [name for name, _ in testing.steps("types", [])] == ["types"]
     assert testing.steps("tests", [])[0][1][1:3] == ["-m", "pytest"]
 
 
 @pytest.mark.parametrize(("extra", "tail"), [
-    ([], ["tests"]), (["--", "-x"], ["tests", "-x"]), (["--", "tests/workbench"], ["tests/workbench"]),
+    (["--", "-x"], ["tests", "-x"]), (["--", "tests/workbench"], ["tests/workbench"]),
     (["tests/toys.py::a", "-x"], ["tests/toys.py::a", "-x"]), (["-k", "settings"], ["tests", "-k", "settings"]),
 ])
 def test_what_follows_goes_to_pytest(extra: list[str], tail: list[str]) -> None:
     (_, command), = testing.steps("tests", extra)
     assert command[command.index("-ra") + 1:] == tail
+
+
+@pytest.mark.parametrize(("processors", "expected"), [
+    ({0}, []), ({0, 1}, ["-n", "2", "--dist", "loadfile"]), (set(range(64)), ["-n", "4", "--dist", "loadfile"])])
+def test_the_page_is_tested_alone_and_the_rest_by_every_processor(
+        processors: set[int], expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: processors, raising=False)
+    assert testing.workers() == expected
+    (_, rest), (_, page) = [step for step in testing.steps(None, []) if step[0] in ("tests", "page")]
+    assert rest[-2:] == ["tests", "--ignore=tests/browser"] and page[-1] == "tests/browser"
+    assert rest[5:-2] == expected and "-n" not in page
+    assert [name for name, _ in testing.steps(None, ["-k", "store"])] == ["style", "types", "tests"]
 
 
 def test_missing_tools_are_named(home: Path, monkeypatch: pytest.MonkeyPatch,
@@ -281,7 +293,8 @@ def test_missing_tools_are_named(home: Path, monkeypatch: pytest.MonkeyPatch,
     assert "not installed: no_such_tool" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("codes", "expected"), [((0, 0, 0), 0), ((1, 0, 0), 1), ((0, 0, 5), 1)])
+@pytest.mark.parametrize(("codes", "expected"), [((0, 0, 0, 0), 0), ((1, 0, 0, 0), 1), ((0, 0, 5, 0), 1),
+                                                ((0, 0, 0, 1), 1)])
 def test_every_part_runs_even_when_one_fails(settings: Settings, monkeypatch: pytest.MonkeyPatch,
                                              capsys: pytest.CaptureFixture[str], codes: tuple[int, ...],
                                              expected: int) -> None:
