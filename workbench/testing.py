@@ -64,7 +64,8 @@ def install_system_packages(packages: Sequence[SystemPackage]) -> list[SystemPac
 
 def arguments(parser: ArgumentParser) -> None:
     """Parts can be left out; what follows ``--`` goes to pytest."""
-    parser.add_argument("--only", choices=("style", "types", "tests", "page"), help="do only this part")
+    parser.add_argument("--only", choices=("style", "types", "tests", "page"),
+                        help="do only this part; tests: all but those of the page")
     parser.add_argument("pytest", nargs=REMAINDER, help="after --: paths and flags for pytest")
 
 
@@ -75,7 +76,9 @@ def steps(only: str | None, extra: Sequence[str]) -> list[tuple[str, list[str]]]
     paths = [] if any((ROOT / item.split("::")[0]).exists() for item in chosen) else ["tests"]
     tests = [python, "-m", "pytest", "--timeout=300", "-ra"]
     parts = {"style": [python, "-m", "ruff", "check", "."], "types": [python, "-m", "mypy"]}
-    if chosen:
+    if chosen and only == "page":
+        parts["page"] = [*tests, *([PAGE] if paths else []), *chosen]
+    elif chosen:
         parts["tests"] = [*tests, *paths, *chosen]
     else:
         parts |= {"tests": [*tests, *workers(), "tests", f"--ignore={PAGE}"], "page": [*tests, PAGE]}

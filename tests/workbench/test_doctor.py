@@ -274,6 +274,13 @@ def test_what_follows_goes_to_pytest(extra: list[str], tail: list[str]) -> None:
     assert command[command.index("-ra") + 1:] == tail
 
 
+@pytest.mark.parametrize(("extra", "tail"), [
+    ([], ["tests/browser"]), (["--", "-x"], ["tests/browser", "-x"]), (["tests/browser/test_page.py"],) * 2])
+def test_the_page_alone_is_never_nothing(extra: list[str], tail: list[str]) -> None:
+    (name, command), = testing.steps("page", extra)
+    assert name == "page" and command[command.index("-ra") + 1:] == tail
+
+
 @pytest.mark.parametrize(("processors", "expected"), [
     ({0}, []), ({0, 1}, ["-n", "2", "--dist", "loadfile"]), (set(range(64)), ["-n", "4", "--dist", "loadfile"])])
 def test_the_page_is_tested_alone_and_the_rest_by_every_processor(

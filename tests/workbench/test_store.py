@@ -169,6 +169,20 @@ class TestDamage:
             return int(db.execute("SELECT COUNT(*) FROM runs").fetchone()[0])
         assert index.database.read(count) == 1 and not errors
 
+    def test_what_is_damaged_again_at_once_is_an_error_and_what_was_set_aside_stays(self, home: Path) -> None:
+        make(home)
+        index = Index(home)
+        index.counts()
+        overwrite(home / NAME)
+        before = (home / NAME).read_bytes()
+
+        def fail(db: sqlite3.Connection) -> None:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        with pytest.raises(UserError, match="malformed"):
+            index.database.read(fail)
+        kept = [p for p in home.iterdir() if ".corrupt-" in p.name and not p.name.endswith(("-wal", "-shm"))]
+        assert [p.read_bytes() for p in kept] == [before]
+
     def test_a_disk_that_cannot_be_read_is_a_clear_sentence(self, index: Index) -> None:
         def fail(db: sqlite3.Connection) -> None:
             raise sqlite3.OperationalError("disk I/O error")

@@ -27,9 +27,6 @@ LOCK = "index.lock"
 LOCK_SECONDS = 60.0
 """Longest wait for another process that is building the index again (our default)."""
 
-ATTEMPTS = 2
-"""How often a failed access is mended and tried again before it is an error (our default)."""
-
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
@@ -115,22 +112,20 @@ class Database:
             return version(db) == len(STEPS)
 
     def _recovering(self, attempt: Callable[[], T]) -> T:
-        for _ in range(ATTEMPTS):
+        """``attempt``, again after what can be mended; nothing is mended twice, so a second damage is an error."""
+        mended: set[str] = set()
+        while True:
             try:
                 return attempt()
-            except (sqlite3.DatabaseError, TooNew) as error:
-                if _moved(error):
-                    self._await_others()
-                elif _damage(error):
-                    self._set_aside(error)
-                else:
+            except (sqlite3.DatabaseError, TooNew, OSError) as error:
+                trouble = "moved" if _moved(error) else "damaged" if _damage(error) else ""
+                if not trouble or trouble in mended:
                     raise _explained(error, self.path) from error
-            except OSError as error:
-                raise _explained(error, self.path) from error
-        try:
-            return attempt()
-        except (sqlite3.DatabaseError, TooNew, OSError) as error:
-            raise _explained(error, self.path) from error
+                mended.add(trouble)
+                if trouble == "moved":
+                    self._await_others()
+                else:
+                    self._set_aside(error)
 
     def _await_others(self) -> None:
         """Wait until nobody is setting the file aside, and look at it anew."""
