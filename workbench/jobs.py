@@ -106,7 +106,7 @@ class Jobs:
             ask_to_cancel(run.path)
         if run.status == "paused" and move(self.index, run.path, _CANCELLED | {"finished": time.time()},
                                            expect=("paused",)):
-            process.sweep(run_id)  # it may just be leaving
+            process.sweep(run_id, leaving=_leaving(run))
             return
         if wait:
             self._end(run_id, run.path, grace)
@@ -144,7 +144,7 @@ class Jobs:
                 process.send(run_id, signal.SIGTERM, attempt)
                 _signal_foreground(run, signal.SIGTERM)
             time.sleep(0.05)
-        process.sweep(run_id, attempt)
+        process.sweep(run_id, attempt, leaving={} if load_run(path).active else _leaving(load_run(path)))
         _signal_foreground(load_run(path), signal.SIGKILL)
         self._bury(load_run(path), attempt)
 
@@ -214,6 +214,13 @@ _CANCELLED = {"status": "cancelled", "message": "Cancelled.", "failure": None}
 
 def _here(run: Run) -> bool:
     return process.alive(run.pid, run.pid_started)
+
+
+def _leaving(run: Run) -> dict[int, float]:
+    """The process of a run that has said its end and may still be on its way out; never this process itself."""
+    if run.pid is None or run.pid_started is None or run.pid == os.getpid():
+        return {}
+    return {run.pid: run.pid_started}
 
 
 def _signal_foreground(run: Run, number: signal.Signals) -> None:

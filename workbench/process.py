@@ -11,8 +11,9 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -99,29 +100,36 @@ def _environment(pid: int) -> list[bytes]:
 
 def send(run_id: str, number: signal.Signals, attempt: int | None = None, spare: Collection[int] = ()) -> int:
     """Send a signal to every process of a run except ``spare``; how many got it."""
-    reached = 0
-    for pid in marked(run_id, attempt):
-        if pid in spare:
-            continue
-        try:
-            os.kill(pid, number)
-            reached += 1
-        except (ProcessLookupError, PermissionError):
-            continue
-    return reached
+    return sum(_sent(pid, number) for pid in marked(run_id, attempt) if pid not in spare)
 
 
-def sweep(run_id: str, attempt: int | None = None, spare: Collection[int] = (), seconds: float = 2.0) -> bool:
+def _sent(pid: int, number: signal.Signals) -> bool:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def sweep(run_id: str, attempt: int | None = None, spare: Collection[int] = (), seconds: float = 2.0,
+          leaving: Mapping[int, float] = MappingProxyType({})) -> bool:
     """Kill every process of a run except ``spare`` and wait until they are gone; whether all are.
 
-    Repeated, because a process may fork between the look and the kill.
+    Repeated, because a process may fork between the look and the kill. A process that ends gives its environment,
+    and so its mark, back before it is gone: each one seen is waited for by its id and start time, and so are those
+    in ``leaving``, ``{id: start time}``, which are known to end by themselves.
     """
     deadline = time.monotonic() + seconds
-    while send(run_id, signal.SIGKILL, attempt, spare):
-        if time.monotonic() > deadline:
-            return False
+    here = dict(leaving)
+    while True:
+        for pid in marked(run_id, attempt):
+            at = started(pid)
+            if pid not in spare and at is not None and _sent(pid, signal.SIGKILL):
+                here[pid] = at
+        here = {pid: at for pid, at in here.items() if alive(pid, at)}
+        if not here or time.monotonic() > deadline:
+            return not here
         time.sleep(0.02)
-    return True
 
 
 def rss_mb(pid: int) -> float:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,6 +128,28 @@ def test_sweep_ends_children_of_children_in_sessions_of_their_own() -> None:
     parent.wait()
     assert process.started(parent.pid) is None and process.started(grandchild) is None
     assert process.marked(RUN) == []
+
+
+def test_sweep_waits_for_a_process_whose_mark_is_gone_before_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    leaver = sleeper()
+    at = process.started(leaver.pid)
+    assert at is not None
+    monkeypatch.setattr(process, "marked", lambda *_: [])  # as /proc shows a process that is ending
+    assert not process.sweep(RUN, seconds=0.1, leaving={leaver.pid: at}) and leaver.poll() is None, "it is not killed"
+    threading.Timer(0.3, leaver.kill).start()
+    began = time.monotonic()
+    assert process.sweep(RUN, seconds=10, leaving={leaver.pid: at})
+    assert time.monotonic() - began > 0.2 and process.started(leaver.pid) is None
+    assert process.sweep(RUN, seconds=10, leaving={leaver.pid: at}), "gone is gone"
+    leaver.wait()
+
+
+def test_sweep_waits_for_those_it_has_killed(child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[list[int]] = [[child.pid], []]
+    monkeypatch.setattr(process, "marked", lambda *_: looks.pop(0) if looks else [])
+    monkeypatch.setattr(process, "_sent", lambda *_: True)  # the signal is on its way
+    threading.Timer(0.3, child.kill).start()
+    assert process.sweep(RUN, seconds=10) and process.started(child.pid) is None
 
 
 def test_sweep_spares_whom_it_is_told_to(child: subprocess.Popen[bytes]) -> None:
