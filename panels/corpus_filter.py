@@ -16,8 +16,9 @@ from panels import corpus_filter_form as forms
 from panels import corpus_filter_recipe as recipes
 from panels import corpus_filter_work as work
 from panels import run_controls
-from panels.corpus_filter_form import NAMES, TASK, Form
+from panels.corpus_filter_form import NAMES, TASK
 from panels.dialogue_form import pane
+from panels.form_fields import Form
 from workbench.contract import Json
 from workbench.panel import LATEST, QUEUED, QUICK, Shell
 
@@ -46,7 +47,7 @@ class Filter:
 
 def lay_out(shell: Shell, shelf: Any, corpus: gr.Textbox) -> Filter:
     """Make the components of the view: the form on the left, the run on the right."""
-    run, sent, form = shell.note(""), shell.note("{}"), Form()
+    run, sent, form = shell.note(""), shell.note("{}"), Form(NAMES)
     buttons: dict[str, gr.Button] = {}
     with gr.Row(elem_classes="dt-sheet dt-many cf"):
         with gr.Column(min_width=300, elem_classes="dt-many-form cf-form"):

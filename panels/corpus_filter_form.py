@@ -8,19 +8,19 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import gradio as gr
-from gradio.components import Component
 
 from backends.mdfg.readers.files import ENDINGS
 from backends.mdfg.recipes import FOLDER as RECIPES
 from backends.mdfg.recipes import load_recipe, presets
 from backends.mdfg.requests import SAMPLE, ExportName, FilterRequest
+from panels import run_list
 from panels.dialogue_knobs import fields_from, knob, specs_of
+from panels.form_fields import Form
 from workbench.contract import Json, UserError
 from workbench.hub_local import BUNDLED
 from workbench.panel import Shell
@@ -40,20 +40,6 @@ MOST = 50
 """Runs of one kind that a list offers, the newest first."""
 KEPT = ("kept.parquet", "kept.jsonl")
 PIECE = 1 << 20
-
-
-@dataclass(frozen=True)
-class Form:
-    """The fields by name (``recipe`` is the YAML), the list of presets, the button that takes a file in, and a note of
-    the files that were taken in since the page was opened (name by reference, JSON)."""
-
-    fields: dict[str, Component] = field(default_factory=dict)
-    parts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def inputs(self) -> list[Component]:
-        """The fields in the order of :data:`NAMES`."""
-        return [self.fields[name] for name in NAMES]
 
 
 def lay_out(shell: Shell, form: Form) -> None:
@@ -129,7 +115,7 @@ def scorers(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
         key = f"corpus_filter.scorer.{folder.name}"
         found.append((shell.t(lang, key) if known(key) else folder.name, f"bundled:{folder.name}"))
     for task in TRAINED:
-        found += [(f"{gloss(lang, run.title) or run.task} · {run.id}", f"run:{run.id}/scorer")
+        found += [(run_list.line(run, lang), f"run:{run.id}/scorer")
                   for run in _done(shell, visitor, task) if (run.path / "artifacts" / "scorer").is_dir()]
     return found
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from panels import run_list
 from panels.corpus_filter_form import TASK
 from panels.dialogue_watch import changes_of
 from workbench.contract import TERMINAL, Artifact, Json
@@ -159,5 +160,4 @@ def throughput(shards: list[Mapping[str, Json]]) -> dict[str, Json]:
 
 def choices(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     """(words, run id) of this visitor's filtering runs, newest first."""
-    found, _ = shell.service.runs(visitor, task=TASK, limit=50)
-    return [(f"{gloss(lang, run.title) or run.task} · {run.id}", run.id) for run in found]
+    return run_list.choices(shell, visitor, lang, (TASK,), 50)

@@ -9,12 +9,13 @@ from typing import Any
 import gradio as gr
 
 from backends.mdfg.explore.shelf import Shelf
+from panels import run_list
 from panels.corpus_desk import FILTER, MOST, Desk, corpus_of
 from panels.corpus_desk import index_of as index_of
 from panels.dialogue_form import pane
 from workbench.contract import Json
 from workbench.panel import QUEUED, QUICK, Shell
-from workbench.text import gloss, say
+from workbench.text import say
 from workbench.widgets.badge import badge
 from workbench.widgets.corpus_numbers import count
 from workbench.widgets.markup import element, esc, open_link
@@ -60,7 +61,7 @@ def wire(shell: Shell, head: Head, desk: Desk) -> None:
 def choices(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     """The filtering runs that can be looked at as ``(words, run id)``."""
     found, _ = shell.service.runs(visitor, task=FILTER, status="succeeded", limit=MOST)
-    return [(f"{gloss(lang, run.title) or run.task} · {run.id}", run.id) for run in found]
+    return [(run_list.line(run, lang), run.id) for run in found]
 
 
 def _empty(lang: str) -> str:

@@ -15,7 +15,7 @@ from panels import corpus_scorers_kinds as kinds
 from panels import corpus_scorers_review as review
 from panels import corpus_scorers_rounds as rounds
 from panels import corpus_scorers_show as show
-from panels import run_controls
+from panels import drawn_form, run_controls, run_list
 from panels.dialogue_form import pane
 from panels.dialogue_watch import changes_of
 from workbench import forms, hub
@@ -102,23 +102,18 @@ def plan(shell: Shell, request: gr.Request, kind: str, fields: Mapping[str, Json
 
 def _draw_form(shell: Shell, make: Make) -> None:
     """Draw the form anew whenever ``asked`` changes; a start puts the new run's id into ``run``."""
-    with make.form:
-        @gr.render(inputs=[make.asked], triggers=[make.asked.change],  # type: ignore[untyped-decorator]
-                   show_progress="hidden", queue=False)
-        def form(text: str) -> None:
-            if not text:
-                return
-            wanted = json.loads(text)
-            lang, kind = str(wanted["lang"]), str(wanted["kind"])
-            gr.HTML(f"<p class='wb-dim'>{esc(shell.t(lang, f'label.make.{kind}.help'))}</p>", apply_default_css=False)
-            cards = [card for card in hub.catalogue(shell.service.settings) if card.writes]
-            made = forms.build(kinds.KINDS[kind].request(), partial(shell.t, lang), wanted["fields"],
-                               [(card.title, card.reference) for card in cards], partial(gloss, lang),
-                               {name: [] for name in kinds.KINDS[kind].sources}, UNFOLDED)
-            go = gr.Button(shell.t(lang, "label.make.start"), variant="primary", elem_classes="tr-go")
-            go.click(shell.guard(starter(shell, made, kind)), made.inputs(), [make.run], **QUEUED)
-            for name in kinds.KINDS[kind].sources:
-                made.components[name].focus(_offer(shell, kind), None, [made.components[name]], **QUICK)
+    def lay(wanted: Mapping[str, Json]) -> None:
+        lang, kind = str(wanted["lang"]), str(wanted["kind"])
+        gr.HTML(f"<p class='wb-dim'>{esc(shell.t(lang, f'label.make.{kind}.help'))}</p>", apply_default_css=False)
+        cards = [card for card in hub.catalogue(shell.service.settings) if card.writes]
+        made = forms.build(kinds.KINDS[kind].request(), partial(shell.t, lang), wanted["fields"],
+                           [(card.title, card.reference) for card in cards], partial(gloss, lang),
+                           {name: [] for name in kinds.KINDS[kind].sources}, UNFOLDED)
+        go = gr.Button(shell.t(lang, "label.make.start"), variant="primary", elem_classes="tr-go")
+        go.click(shell.guard(starter(shell, made, kind)), made.inputs(), [make.run], **QUEUED)
+        for name in kinds.KINDS[kind].sources:
+            made.components[name].focus(_offer(shell, kind), None, [made.components[name]], **QUICK)
+    drawn_form.draw(make.form, [make.asked], drawn_form.plan_of, lay)
 
 
 def _offer(shell: Shell, kind: str) -> Callable[..., Any]:
@@ -151,10 +146,6 @@ def wire(shell: Shell, make: Make, tab: gr.Tab) -> None:
         same = known.get("kind") == kind and known.get("lang") == shell.lang(request)
         return gr.skip() if same else plan(shell, request, kind)
 
-    def list_runs(run_id: str, request: gr.Request) -> Any:
-        found = kinds.choices(shell, shell.visitor(request), shell.lang(request))
-        return gr.update(choices=found, value=run_id or None)
-
     def begin_example(kind: str, request: gr.Request) -> str:
         return start(shell, request, kind, kinds.KINDS[kind].example)
 
@@ -174,9 +165,8 @@ def wire(shell: Shell, make: Make, tab: gr.Tab) -> None:
         return review.shown(shell, request, review.Asked(*values))
     for event in (tab.select, make.kind.change):
         event(draw, [make.asked, make.kind], [make.asked], **QUICK)
-    gr.on([tab.select, make.earlier.focus, make.run.change], list_runs, [make.run], [make.earlier], **QUICK)
+    run_list.wire(shell, make.run, make.earlier, [tab.select, make.earlier.focus, make.run.change], kinds.choices)
     make.run.change(lambda: "{}", None, [make.picks], **QUICK)
-    make.earlier.input(lambda run_id: run_id or "", [make.earlier], [make.run], **QUICK)
     make.example.click(shell.guard(begin_example), [make.kind], [make.run], **QUEUED)
     run_controls.wire(shell, make.run, make.buttons["stop"], make.buttons["continue"])
     make.buttons["next"].click(shell.guard(following), [make.run, make.picks], [make.run], **QUEUED)

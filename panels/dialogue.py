@@ -22,8 +22,9 @@ from panels import (
     dialogue_train_view,
     dialogue_watch,
     method_page,
+    tab_views,
 )
-from workbench.contract import TERMINAL, UserError
+from workbench.contract import TERMINAL
 from workbench.panel import QUICK, Panel, Shell
 
 RECENT = 15 * 60.0
@@ -98,11 +99,7 @@ def opening(shell: Shell, run_id: str, request: gr.Request) -> tuple[str, dict[s
     """The view to show, and runs by view: the one that the address names, else this visitor's latest ones."""
     visitor = shell.visitor(request)
     if run_id:
-        try:
-            task = shell.service.run(visitor, run_id).task
-        except UserError:
-            task = ""  # the watch view says that there is no such run
-        mode = next((view for view, tasks in VIEWS.items() if task in tasks), "watch")
+        mode = tab_views.showing(shell, request, VIEWS, run_id, "watch")  # it says that there is no such run
         return mode, {mode: run_id}
     found = {view: newest for view, tasks in VIEWS.items()
              if (newest := next(filter(None, (latest(shell, visitor, task) for task in tasks)), ""))}

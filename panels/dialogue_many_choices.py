@@ -14,6 +14,7 @@ from backends.sweetiechat.requests import GenerateRequest
 from backends.sweetiechat.scenarios.library import library_of
 from panels import dialogue_cases as cases
 from panels import dialogue_trained as trained
+from panels import run_list
 from panels.dialogue_knobs import fields_from, knob, specs_of
 from workbench.contract import Json, UserError
 from workbench.panel import LATEST, QUEUED, QUICK, Shell
@@ -62,7 +63,7 @@ def libraries(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     for run in sorted(runs, key=lambda run: -run.created):
         if (run.path / "artifacts" / "scenarios.jsonl").is_file():
             count = _count(run)
-            words = shell.t(lang, "pipeline.library.run", title=run.title, count=count, when=trained.when(run))
+            words = shell.t(lang, "pipeline.library.run", title=run.title, count=count, when=run_list.when(run))
             if count:
                 found.append((words, f"run:{run.id}"))
     return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 from backends.sweetiechat.measure_request import ESCONV
 from backends.sweetiechat.measure_sources import FILES, PREDICTIONS
 from backends.sweetiechat.train_data import PRACTICE
+from panels import run_list
 from panels.dialogue_shelf import METHOD
 from workbench.panel import Shell
 from workbench.runs import Run
-from workbench.text import gloss
 
 MOST = 200
 """Runs that are looked through, the newest first."""
@@ -17,18 +17,13 @@ MOST = 200
 def offered(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     """``(label, reference)``: the practice dialogues, then every run with dialogues or predictions."""
     found, _ = shell.service.runs(visitor, task=METHOD, limit=MOST)
-    runs = [(label(run, lang), f"run:{run.id}") for run in found if holds(run)]
+    runs = [(run_list.line(run, lang), f"run:{run.id}") for run in found if holds(run)]
     return [(shell.t(lang, "measure.practice"), PRACTICE), *runs]
 
 
 def holds(run: Run) -> bool:
     """Whether a run has made something that can be measured."""
     return any((run.path / "artifacts" / name).is_file() for name in (*FILES, PREDICTIONS))
-
-
-def label(run: Run, lang: str) -> str:
-    """A run in one line: its title and its id."""
-    return f"{gloss(lang, run.title) or run.task} · {run.id}"
 
 
 def titles(shell: Shell, visitor: str, lang: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from gradio.components import Component
 from backends.sweetiechat.train_requests import ClassifierRequest, TrainRequest
 from panels import dialogue_train_view as view
 from panels import dialogue_trained as trained
-from panels import run_controls
+from panels import drawn_form, run_controls, run_list
 from panels.dialogue_form import pane
 from panels.dialogue_watch import changes_of
 from workbench import forms, hub
@@ -99,25 +99,20 @@ def models_for(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
 
 def _draw_form(shell: Shell, train: Train) -> None:
     """Draw the form anew whenever ``asked`` changes; a start puts the new run's id into ``run``."""
-    with train.form:
-        @gr.render(inputs=[train.asked], triggers=[train.asked.change],  # type: ignore[untyped-decorator]
-                   show_progress="hidden", queue=False)
-        def form(text: str) -> None:
-            if not text:
-                return
-            wanted = json.loads(text)
-            lang, kind = str(wanted["lang"]), str(wanted["kind"])
-            _, asked = KINDS[kind]
-            words = partial(gloss, lang)
-            gr.HTML(f"<p class='wb-dim'>{esc(shell.t(lang, f'train.kind.{kind}.help'))}</p>", apply_default_css=False)
-            cards = [card for card in hub.catalogue(shell.service.settings) if card.writes]
-            made = forms.build(asked, partial(shell.t, lang), wanted["fields"],
-                               [(card.title, card.reference) for card in cards], words,
-                               {"data": [tuple(pair) for pair in wanted["data"]]}, UNFOLDED)
-            go = gr.Button(shell.t(lang, f"train.start.{kind}"), variant="primary", elem_classes="tr-go")
-            go.click(shell.guard(starter(shell, made, kind)), made.inputs(), [train.run], **QUEUED)
-            for name in ("data", "model"):
-                made.components[name].focus(_offer(shell, name), None, [made.components[name]], **QUICK)
+    def lay(wanted: Mapping[str, Json]) -> None:
+        lang, kind = str(wanted["lang"]), str(wanted["kind"])
+        _, asked = KINDS[kind]
+        words = partial(gloss, lang)
+        gr.HTML(f"<p class='wb-dim'>{esc(shell.t(lang, f'train.kind.{kind}.help'))}</p>", apply_default_css=False)
+        cards = [card for card in hub.catalogue(shell.service.settings) if card.writes]
+        made = forms.build(asked, partial(shell.t, lang), wanted["fields"],
+                           [(card.title, card.reference) for card in cards], words,
+                           {"data": [tuple(pair) for pair in wanted["data"]]}, UNFOLDED)
+        go = gr.Button(shell.t(lang, f"train.start.{kind}"), variant="primary", elem_classes="tr-go")
+        go.click(shell.guard(starter(shell, made, kind)), made.inputs(), [train.run], **QUEUED)
+        for name in ("data", "model"):
+            made.components[name].focus(_offer(shell, name), None, [made.components[name]], **QUICK)
+    drawn_form.draw(train.form, [train.asked], drawn_form.plan_of, lay)
 
 
 def _offer(shell: Shell, name: str) -> Callable[..., Any]:
@@ -162,9 +157,6 @@ def wire(shell: Shell, train: Train, tab: gr.Tab) -> None:
         same = known.get("kind") == kind and known.get("lang") == shell.lang(request)
         return gr.skip() if same else plan(shell, request, kind)
 
-    def list_runs(run_id: str, request: gr.Request) -> Any:
-        return gr.update(choices=view.choices(shell, shell.visitor(request), shell.lang(request)), value=run_id or None)
-
     def begin_example(request: gr.Request) -> str:
         return start(shell, request, "agent", EXAMPLE)
 
@@ -176,8 +168,7 @@ def wire(shell: Shell, train: Train, tab: gr.Tab) -> None:
         return tick(shell, run_id, sent, request)
     for event in (tab.select, train.kind.change):
         event(show, [train.asked, train.kind], [train.asked], **QUICK)
-    gr.on([tab.select, train.earlier.focus, train.run.change], list_runs, [train.run], [train.earlier], **QUICK)
-    train.earlier.input(lambda run_id: run_id or "", [train.earlier], [train.run], **QUICK)
+    run_list.wire(shell, train.run, train.earlier, [tab.select, train.earlier.focus, train.run.change], view.choices)
     train.example.click(shell.guard(begin_example), None, [train.run], **QUEUED)
     run_controls.wire(shell, train.run, train.buttons["stop"], train.buttons["continue"])
     train.buttons["evaluate"].click(shell.guard(measure), [train.run], None, **QUEUED)

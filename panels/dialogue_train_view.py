@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 
 from panels import dialogue_cases as cases
 from panels import dialogue_trained as trained
-from workbench import reading
-from workbench.contract import TERMINAL, Json, UserError
+from panels import run_list
+from panels import train_parts as parts
+from workbench.contract import Json
 from workbench.panel import Shell
 from workbench.runs import Run
 from workbench.text import gloss
-from workbench.widgets import curves, facts, measured
+from workbench.widgets import curves, measured
 from workbench.widgets.actions import as_list
 from workbench.widgets.badge import run_badge
 from workbench.widgets.loose import listed
-from workbench.widgets.markup import duration, element, esc, pairs
+from workbench.widgets.markup import duration, esc, pairs
 from workbench.widgets.progress import failure_card, progress
-from workbench.widgets.runlist import status_mark
 
 TASKS = (trained.TRAIN, trained.CLASSIFIER, trained.EVALUATE)
 CURVES = ("loss", "strategy_loss", "response_loss", "held_out_perplexity", "held_out_strategy_loss", "learning_rate",
@@ -28,21 +27,16 @@ SAME = ("held_out_response_loss",)
 """Curves that another one shows already: perplexity is the exponential of this."""
 CONTROLS = ("stop", "continue", "talk", "evaluate", "many", "counsel")
 PARTS = ("head", "curves", "result")
-CARD_CHARACTERS = 12_000
 
 
 def looks(shell: Shell, visitor: str, run: Run, lang: str) -> dict[str, Json]:
     """What every part of the view must show now, by name: HTML for parts, whether it is shown for a control."""
     result = shell.service.result(visitor, run.id) if run.status == "succeeded" else None
-    mine, model = run.owner == visitor, bool(result) and has_model(run)
-    head = element("div", f"<h3>{esc(gloss(lang, run.title) or run.task)}</h3>{status_mark(run.status, lang)}",
-                   class_="wb-title")
-    shown = replace(run, message="") if run.status == "succeeded" else run
-    return {"head": head + progress(shown, lang) + failure_card(run.failure, lang),
+    model = bool(result) and has_model(run)
+    return {"head": parts.head(run, lang),
             "curves": curve_part(shell, visitor, run, lang),
             "result": result_part(shell, visitor, run, result, lang) if result else "",
-            "stop": mine and run.status not in TERMINAL,
-            "continue": mine and run.status in ("failed", "cancelled", "lost", "paused"),
+            **parts.steering(run, visitor),
             "talk": model, "evaluate": model, "many": model,
             "counsel": bool(result) and run.task == trained.CLASSIFIER
             and run.fields.get("reads", "history") == "history"}
@@ -69,16 +63,12 @@ def result_part(shell: Shell, visitor: str, run: Run, result: Mapping[str, Json]
     if run.task == trained.CLASSIFIER:
         reads = run.fields.get("reads", "history")
         inner = measured.classified(result, labels, say, baseline=reads == "history")
-        return _sheet(say(f"train.classified.{reads}"), badge, inner)
+        return parts.sheet(say(f"train.classified.{reads}"), badge, inner)
     if run.task == trained.EVALUATE:
-        return _sheet(say("train.evaluated"), badge, measured.evaluated(result, labels, say, words))
-    made = _sheet(say("train.measured"), badge, measured.measurements(result, say) + counts(result, lang, shell)
+        return parts.sheet(say("train.evaluated"), badge, measured.evaluated(result, labels, say, words))
+    made = parts.sheet(say("train.measured"), badge, measured.measurements(result, say) + counts(result, lang, shell)
                   + measured.notes(result.get("left_out")))
-    return made + evaluation(shell, visitor, run, lang) + card(run, lang, shell)
-
-
-def _sheet(title: str, badge: str, inner: str) -> str:
-    return f'<section class="dt tr-sheet"><h3>{esc(title)}</h3><div class="dt-made">{badge}</div>{inner}</section>'
+    return made + evaluation(shell, visitor, run, lang) + parts.card(run, say("train.card"), ("model", "adapter"))
 
 
 def counts(result: Mapping[str, Json], lang: str, shell: Shell) -> str:
@@ -116,29 +106,13 @@ def evaluation(shell: Shell, visitor: str, run: Run, lang: str) -> str:
     else:
         labels = {key: label for label, key in cases.strategy_names(lang)}
         inner = measured.evaluated(result, labels, partial(shell.t, lang), partial(gloss, lang))
-    return _sheet(shell.t(lang, "train.evaluated"), link, inner)
-
-
-def card(run: Run, lang: str, shell: Shell) -> str:
-    """The card that was saved with the model, folded."""
-    for kind in ("model", "adapter"):
-        try:
-            path = reading.artifact_path(run.path, kind) / "README.md"
-            text = path.read_text(encoding="utf-8")
-        except (UserError, OSError):
-            continue
-        shown = element("pre", esc(text.split("\n---\n", 1)[-1].strip()[:CARD_CHARACTERS]), class_="tr-card")
-        return facts.fold("card", shell.t(lang, "train.card"), shown)
-    return ""
+    return parts.sheet(shell.t(lang, "train.evaluated"), link, inner)
 
 
 def choices(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     """(words, run id) of every training, classifier and evaluation, newest first."""
-    found: list[Run] = []
-    for task in TASKS:
-        found += shell.service.runs(visitor, task=task, limit=trained.MOST)[0]
-    found.sort(key=lambda run: run.created or 0, reverse=True)
-    return [(f"{gloss(lang, run.title) or run.task} · {trained.when(run)}", run.id) for run in found]
+    found = parts.newest(shell, visitor, TASKS, trained.MOST)
+    return [(run_list.dated(run, lang), run.id) for run in found]
 
 
 def language_of(run: Run) -> str:

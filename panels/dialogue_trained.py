@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from panels import dialogue_shelf as shelf
+from panels.run_list import when
 from workbench import hub, hub_local
 from workbench.contract import Json, UserError
 from workbench.files import read_json
@@ -89,11 +89,6 @@ def data(service: Service, visitor: str, lang: str) -> list[tuple[str, str]]:
             title = gloss(lang, run.title) or run.task
             found.append((say(lang, "train.data.run", title=title, count=count, when=when(run)), f"run:{run.id}"))
     return found
-
-
-def when(run: Run) -> str:
-    """Minute at which a run was made, in the server's zone."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created or 0))
 
 
 def readable(service: Service, visitor: str, reference: str) -> bool:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import gradio as gr
 
 from panels import (
     method_page,
+    tab_views,
     translation_compare,
     translation_desk,
     translation_simul,
     translation_systems,
     translation_train,
 )
-from workbench.contract import UserError
 from workbench.panel import Panel, Shell
 
 VIEWS: Mapping[str, tuple[str, ...]] = {"compare": ("common.compare.",), "translate": ("common.translate.",),
@@ -44,24 +43,12 @@ def build(shell: Shell) -> None:
     translation_simul.wire(shell, simul, playing, desk)
     translation_train.wire(shell, train, training, desk)
     runs = {"compare": compare.run, "translate": systems.run, "train": train.run}
-    for run in runs.values():
-        shell.keep_run("translation", run)
-
-    def opened(run_id: str, request: gr.Request) -> list[Any]:
-        if not run_id:  # somebody may have chosen and pressed already
-            return [gr.skip()] * (1 + len(runs))
-        view = opening(shell, run_id, request)
-        return [gr.Tabs(selected=view), *(run_id if name == view else gr.skip() for name in runs)]
-    shell.on_open("translation", opened, None, [modes, *runs.values()])
+    tab_views.wire(shell, "translation", modes, runs, opening)
 
 
 def opening(shell: Shell, run_id: str, request: gr.Request) -> str:
     """The view that shows a run; the first one for a run that this visitor may not read (it says so)."""
-    try:
-        task = shell.service.run(shell.visitor(request), run_id).task if run_id else ""
-    except UserError:
-        task = ""
-    return next((view for view, tasks in VIEWS.items() if task and task.startswith(tasks)), "compare")
+    return tab_views.showing(shell, request, VIEWS, run_id, "compare")
 
 
 PANEL = Panel("translation", "translation.title", 30, build, shows=("common.compare.", "common.translate.", "sm2."))

@@ -2,65 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
-from panels import corpus_turns, run_controls
+from panels import corpus_turns, result_view
 from panels import translation_compare_data as data
 from panels import translation_compare_draw as draw
 from panels import translation_compare_form as forms
 from panels import translation_compare_work as work
 from panels.dialogue_form import pane
-from panels.dialogue_watch import changes_of
-from panels.translation_compare_form import NAMES, Form
+from panels.form_fields import Form
+from panels.result_view import View
+from panels.translation_compare_form import NAMES, NOTES
 from panels.translation_compare_look import look, pressed
 from panels.translation_desk import COMPARE, Desk
 from panels.translation_files import take_in
-from workbench.contract import Json, UserError
+from workbench.contract import Json
 from workbench.panel import LATEST, QUEUED, QUICK, Shell
-from workbench.widgets import mt_segments, outcome
+from workbench.widgets import mt_segments
 from workbench.widgets.corpus_press import PRESS
 from workbench.widgets.mt_segments import SHOW
 
-VIEWS = ("verdict", "pairs", "reader", "grams", "segments", "parts")
-"""What is drawn of a finished comparison, in the order of the page."""
+READER = result_view.Reader(data.load, look, pressed, data.chosen, mt_segments.PAGE, {
+    "verdict": draw.verdict, "pairs": draw.pairs, "reader": draw.reader, "grams": draw.grams, "segments": draw.listing,
+    "parts": draw.parts})
+"""How a finished comparison is read and drawn; its panes in the order of the page."""
+VIEWS = tuple(READER.panes)
 
 
-@dataclass(frozen=True)
-class Compare:
-    """The components of the view. ``run`` is the comparison that is shown, ``done`` the same once it has succeeded,
-    ``look`` what is looked at in it."""
-
-    run: gr.Textbox
-    done: gr.Textbox
-    sent: gr.Textbox
-    look: gr.Textbox
-    form: Form
-    folded: gr.Accordion
-    earlier: gr.Dropdown
-    html: Mapping[str, gr.HTML]
-    buttons: Mapping[str, gr.Button]
-
-    @property
-    def polled(self) -> list[Component]:
-        """What a tick may change, in the order of :func:`panels.translation_compare_work.looks`."""
-        return [*(self.html[name] for name in work.PARTS), *(self.buttons[name] for name in work.CONTROLS), self.done,
-                self.sent]
-
-    @property
-    def drawn(self) -> list[Component]:
-        """The panes of a finished comparison, in the order of :data:`VIEWS`."""
-        return [self.html[name] for name in VIEWS]
-
-
-def lay_out(shell: Shell) -> Compare:
+def lay_out(shell: Shell) -> View:
     """Make the components of the view: what is compared above, the verdict and what is behind it below."""
-    run, done, sent, looked, form = shell.note(""), shell.note(""), shell.note("{}"), shell.note("{}"), Form()
+    run, done, sent, looked = shell.note(""), shell.note(""), shell.note("{}"), shell.note("{}")
+    form = Form(NAMES, NOTES)
     buttons: dict[str, gr.Button] = {}
     html = {"intake": gr.HTML("", js_on_load=PRESS, apply_default_css=False, elem_classes=["dt-pane"], render=False)}
     with gr.Column(elem_classes="mt-view"):
@@ -85,19 +60,19 @@ def lay_out(shell: Shell) -> Compare:
                 html["reader"], html["grams"] = pane(PRESS + SHOW), pane(PRESS)
         html["parts"], html["files"] = pane(PRESS), pane()
     gr.on(None, lambda run_id: gr.update(visible=not run_id), [run], [hint], **QUICK)
-    return Compare(run, done, sent, looked, form, folded, earlier, html, buttons)
+    return View(run, done, sent, looked, form, folded, earlier, html, buttons, work.SHEET, VIEWS)
 
 
-def wire(shell: Shell, view: Compare, tab: gr.Tab, desk: Desk) -> None:
+def wire(shell: Shell, view: View, tab: gr.Tab, desk: Desk) -> None:
     """Connect the form, the run, and what is looked at in it."""
     _wire_files(shell, view)
     _wire_form(shell, view, desk)
-    _wire_run(shell, view, tab)
-    _wire_look(shell, view)
+    result_view.follow_run(shell, view, tab, work.choices, work.tick)
+    result_view.look_into(shell, view, READER, VIEWS)
     shell.keep_state("translation", view.look)
 
 
-def _wire_files(shell: Shell, view: Compare) -> None:
+def _wire_files(shell: Shell, view: View) -> None:
     part, fields = view.form.parts, view.form.fields
     held, human = part["held"], part["human"]
 
@@ -125,7 +100,7 @@ def _wire_files(shell: Shell, view: Compare) -> None:
           [human], **QUEUED)
 
 
-def _wire_form(shell: Shell, view: Compare, desk: Desk) -> None:
+def _wire_form(shell: Shell, view: View, desk: Desk) -> None:
     def begin(note: str, human: str, request: gr.Request, *values: Json) -> str:
         return forms.make(shell, request, note, human, values)
 
@@ -143,60 +118,3 @@ def _wire_form(shell: Shell, view: Compare, desk: Desk) -> None:
     corpus_turns.in_turn([view.form.parts["start"].click], shell.guard(begin), inputs, [view.run])  # after a renaming
     view.buttons["example"].click(shell.guard(begin_example), None, [view.run], **QUEUED)
     desk.compared.change(shell.guard(handed), [desk.compared], [view.run, view.form.parts["held"]], **QUEUED)
-
-
-def _wire_run(shell: Shell, view: Compare, tab: gr.Tab) -> None:
-    def list_runs(run_id: str, request: gr.Request) -> Any:
-        return gr.update(choices=work.choices(shell, shell.visitor(request), shell.lang(request)), value=run_id or None)
-
-    def follow(run_id: str, sent: str, request: gr.Request) -> Any:
-        return work.tick(shell, run_id, sent, request)
-
-    def fold(run_id: str) -> Any:
-        return gr.update(open=not run_id)
-    gr.on([tab.select, view.run.change], list_runs, [view.run], [view.earlier], **QUICK)
-    gr.on([view.run.change], fold, [view.run], [view.folded], **QUICK)
-    view.earlier.input(lambda chosen: chosen or "", [view.earlier], [view.run], **QUICK)
-    run_controls.wire(shell, view.run, view.buttons["stop"], view.buttons["continue"])
-    shell.on_poll(follow, [view.run, view.sent], view.polled, every=0.7)
-
-
-def _wire_look(shell: Shell, view: Compare) -> None:
-    marks = shell.note("{}")
-
-    def redraw(done: str, note: str, sent: str, request: gr.Request) -> list[Any]:
-        made = dict(zip(VIEWS, drawing(shell, request, done, note), strict=True))
-        return changes_of(made, sent, f"{done}/{shell.lang(request)}", ())  # the matrix of 13 systems alone is 70 kB
-
-    def press(done: str, note: str, request: gr.Request, event: gr.EventData) -> str:
-        return after(shell, request, done, note, event._data)
-    gr.on([view.done.change, view.look.change], shell.guard(redraw), [view.done, view.look, marks],
-          [*view.drawn, marks], **LATEST)
-    for component in view.drawn:
-        corpus_turns.pressed(component, shell.guard(press), [view.done, view.look], [view.look])  # type: ignore[arg-type]
-
-
-def drawing(shell: Shell, request: gr.Request, done: str, note: str) -> list[str]:
-    """Every pane of a finished comparison; empty ones without, and the reason where its files cannot be read."""
-    if not done:
-        return [""] * len(VIEWS)
-    lang, now = shell.lang(request), look(note, done)
-    try:
-        of = data.load(shell.service.run(shell.visitor(request), done))
-    except UserError as error:
-        return [outcome.refusal(error.message, error.advice), *[""] * (len(VIEWS) - 1)]
-    drawn = {"verdict": draw.verdict, "pairs": draw.pairs, "reader": draw.reader, "grams": draw.grams,
-             "segments": draw.listing, "parts": draw.parts}
-    return [drawn[name](of, now, lang) for name in VIEWS]
-
-
-def after(shell: Shell, request: gr.Request, done: str, note: str, given: Mapping[str, Json]) -> str:
-    """The look after a press; a step goes along the segments that are listed, and turns the page with them."""
-    now = look(note, done)
-    if given.get("act") != "step":
-        return pressed(now, given).note()
-    of = data.load(shell.service.run(shell.visitor(request), done))
-    order = {place: one.index for place, one in enumerate(data.chosen(of, now))}
-    made = pressed(now, given, order)
-    place = next((place for place, index in order.items() if index == made.open), 0)
-    return replace(made, page=place - place % mt_segments.PAGE).note()

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from backends.common.mt.words import is_cjk
+from panels.result_files import stamps
 from panels.translation_compare_look import Look, numbers
 from workbench.contract import Json, UserError
 from workbench.files import read_json, read_lines
@@ -17,6 +18,8 @@ from workbench.widgets.mt_charts import Bucket, Scatter
 from workbench.widgets.mt_scores import Pair, Row
 
 CACHED = 4
+TESTS = ("bootstrap", "bootstrap_holm", "randomisation", "randomisation_holm")
+"""Names of the p-values of a pair."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,8 @@ class Compared:
 
 def load(run: Run) -> Compared:
     """The comparison of a run that has succeeded. Raises ``UserError`` where its files are gone or not whole."""
-    folder = run.path / "artifacts"
-    try:
-        stamps = [(folder / name).stat().st_mtime_ns for name in ("comparison.json", "segments.jsonl")]
-    except OSError as error:
-        raise UserError(f"{run.id} has no comparison to show: {Path(error.filename or '').name} is missing.",
-                        advice="Compare again.") from error
-    return _load(folder, *stamps)
+    changed = stamps(run, ("comparison.json", "segments.jsonl"), "comparison", "Compare again.")
+    return _load(run.path / "artifacts", *changed)
 
 
 @lru_cache(maxsize=CACHED)
@@ -122,13 +120,12 @@ def pairs(of: Compared, metric: str) -> list[Pair]:
         first, second = place.get(str(row.get("first"))), place.get(str(row.get("second")))
         if first is None or second is None:
             continue
-        ps = [float(p) if finite(p) else None for p in (row.get(key) for key in (
-            "bootstrap", "bootstrap_holm", "randomisation", "randomisation_holm"))]
+        ps = {key: float(p) if finite(p) else None for key in TESTS for p in (row.get(key),)}
         gap, turned = _number(row.get("difference")), rank[first] > rank[second]
         one, other = (second, first) if turned else (first, second)
         verdict = str(row.get("verdict") or "")
         better = 1 if verdict == of.systems[one] else -1 if verdict == of.systems[other] else 0
-        found.append(Pair(one, other, -gap if turned else gap, *ps, better))
+        found.append(Pair(one, other, -gap if turned else gap, **ps, better=better))
     return sorted(found, key=lambda pair: (rank[pair.first], rank[pair.second]))
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from backends.common.mt.requests import EXPORTS, METRICS, CompareRequest
 from backends.common.mt.scores import KNOWN_TOKENIZERS
 from backends.common.mt.uploads import side_by_side
 from panels import translation_compare_held as holding
 from panels.dialogue_knobs import fields_from, knob, specs_of
+from panels.form_fields import Form
 from panels.translation_compare_held import Held
 from panels.translation_desk import COMPARE
 from panels.translation_files import take_in, take_text
@@ -28,21 +26,10 @@ MORE = ("resamples", "trials", "level", "parts", "seed")
 NEURAL = ("neural_model", "comet_model", "neural_layer", "neural_idf")
 NAMES = ("language", "tokenizer", "metrics", *MORE, *NEURAL, "human_format", "human_pair",
          "human_exports")
+NOTES = ("held", "human")
+"""Notes of what was brought, given along with the fields."""
 LANGUAGES = ("", "en", "zh", "de", "fr", "es", "ru", "cs", "ja", "ko", "uk", "is")
 HUMAN = SPECS["human_format"]
-
-
-@dataclass(frozen=True)
-class Form:
-    """The fields by name, the doors for files and text, and the notes of what was brought (``held``, ``human``)."""
-
-    fields: dict[str, Component] = field(default_factory=dict)
-    parts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def inputs(self) -> list[Component]:
-        """The notes, then the fields in the order of :data:`NAMES`."""
-        return [self.parts["held"], self.parts["human"], *(self.fields[name] for name in NAMES)]
 
 
 def lay_out(shell: Shell, form: Form, intake: gr.HTML) -> None:

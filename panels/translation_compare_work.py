@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from panels.dialogue_watch import changes_of
+from panels import run_list, run_watch
+from panels import train_parts as parts
+from panels.run_watch import Parts
 from panels.translation_desk import COMPARE, MOST
-from workbench.contract import TERMINAL, Artifact, Json, UserError
+from workbench.contract import Artifact, Json
 from workbench.panel import Shell
 from workbench.runs import Run
 from workbench.text import gloss, say
@@ -20,22 +21,12 @@ from workbench.widgets.markup import duration, element, esc, moment
 
 PARTS = ("strip", "head", "files")
 CONTROLS = ("stop", "continue")
-EMPTY: Mapping[str, Json] = {**dict.fromkeys(PARTS, ""), **dict.fromkeys(CONTROLS, False), "done": ""}
-"""Nothing to show, by part."""
+SHEET = Parts(PARTS, CONTROLS, {"done": ""}, refusal="strip")
 
 
 def tick(shell: Shell, run_id: str, sent: str, request: gr.Request) -> Any:
     """One look at the run: an update for every part that has changed; ``done`` is the id once it has succeeded."""
-    if not run_id:
-        return gr.skip() if sent in ("", "{}") else [*changes_of(EMPTY, sent, "", CONTROLS)[:-1], "{}"]
-    visitor, lang = shell.visitor(request), shell.lang(request)
-    try:
-        run = shell.service.run(visitor, run_id)
-    except UserError as error:  # no such run: say so instead of looking again and again
-        refused = {**EMPTY, "strip": outcome.refusal(error.message, error.advice)}
-        return changes_of(refused, sent, f"{run_id}/{lang}", CONTROLS)
-    made = given(shell, visitor, run) if run.status == "succeeded" else []
-    return changes_of(looks(run, made, run.owner == visitor, lang), sent, f"{run_id}/{lang}", CONTROLS)
+    return run_watch.tick_result(SHEET, shell, run_id, sent, request, given, looks)
 
 
 def given(shell: Shell, visitor: str, run: Run) -> list[tuple[Artifact, int]]:
@@ -48,13 +39,11 @@ def given(shell: Shell, visitor: str, run: Run) -> list[tuple[Artifact, int]]:
     return found
 
 
-def looks(run: Run, made: list[tuple[Artifact, int]], mine: bool, lang: str) -> dict[str, Json]:
+def looks(run: Run, made: list[tuple[Artifact, int]], visitor: str, lang: str) -> dict[str, Json]:
     """What every part must show now, by name."""
     done = run.status == "succeeded" and run.task == COMPARE
     return {"strip": strip(run, lang), "head": head(run, lang) if done else "", "files": take_away(run, made, lang),
-            "stop": mine and run.status not in TERMINAL,
-            "continue": mine and run.status in ("failed", "cancelled", "lost", "paused"),
-            "done": run.id if done else ""}
+            **parts.steering(run, visitor), "done": run.id if done else ""}
 
 
 def strip(run: Run, lang: str) -> str:
@@ -96,5 +85,4 @@ def take_away(run: Run, made: list[tuple[Artifact, int]], lang: str) -> str:
 
 def choices(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     """(words, run id) of this visitor's comparisons, newest first."""
-    found, _ = shell.service.runs(visitor, task=COMPARE, limit=MOST)
-    return [(f"{gloss(lang, run.title) or run.task} · {run.id}", run.id) for run in found]
+    return run_list.choices(shell, visitor, lang, (COMPARE,), MOST)

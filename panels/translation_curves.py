@@ -10,8 +10,9 @@ import gradio as gr
 
 from backends.sm2.compare_curves import STATISTICS, Curve, gains_over, read_statistics
 from panels import translation_chart
+from panels.run_list import dated
 from panels.translation_desk import CURVE, MOST
-from panels.translation_train_view import name_of, read_curve
+from panels.translation_train_view import read_curve
 from workbench import reading
 from workbench.contract import UserError
 from workbench.panel import Shell
@@ -25,7 +26,7 @@ MOST_BESIDE = 6
 def choices(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     """(words, run id) of this visitor's finished curves, newest first."""
     found, _ = shell.service.runs(visitor, task=CURVE, status="succeeded", limit=MOST)
-    return [(name_of(run, lang), run.id) for run in found]
+    return [(dated(run, lang), run.id) for run in found]
 
 
 def same_test(shell: Shell, visitor: str, run_id: str, lang: str) -> list[tuple[str, str]]:

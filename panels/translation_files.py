@@ -97,6 +97,11 @@ def readable(shell: Shell, visitor: str, reference: str) -> bool:
     return True
 
 
+def choices(brought: str) -> list[tuple[str, str]]:
+    """(name, reference) of the files that were taken in, to choose from."""
+    return [(name, reference) for reference, name in taken(brought).items()]
+
+
 def taken(brought: str) -> dict[str, str]:
     """File names by reference of a note of what was taken in; nothing of a note that is none."""
     try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from backends.sm2.models import PRACTICE, Facts, bundled, facts, folder_of
+from panels.run_list import when
 from panels.translation_desk import MOST, TRAIN
 from panels.translation_files import located
 from workbench.panel import Shell
-from workbench.runs import Run
 from workbench.text import gloss
 
 
@@ -53,8 +52,3 @@ def facts_of(shell: Shell, visitor: str, reference: str) -> Facts | None:
         return facts(folder) if folder else None
     place = located(shell, visitor, reference)
     return facts(place) if place else None
-
-
-def when(run: Run) -> str:
-    """Minute at which a run was made, in the server's zone."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created or 0))

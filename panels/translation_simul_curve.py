@@ -13,9 +13,10 @@ import gradio as gr
 
 from panels import translation_simul_chart
 from panels.dialogue_form import pane
+from panels.run_list import when
 from panels.translation_desk import CURVE, MOST
 from panels.translation_files import ENDINGS, as_reference, take_in
-from panels.translation_models import facts_of, when
+from panels.translation_models import facts_of
 from panels.translation_simul_states import of_order
 from panels.translation_train_view import read_curve
 from workbench.contract import Json, UserError

@@ -20,8 +20,9 @@ from panels import translation_files as files
 from panels import translation_systems_form as forms
 from panels import translation_systems_work as work
 from panels.dialogue_form import pane
+from panels.form_fields import Form
 from panels.translation_desk import Desk, Handed, handed
-from panels.translation_systems_form import NAMES, Form
+from panels.translation_systems_form import NAMES
 from workbench.contract import Json, UserError
 from workbench.panel import QUEUED, QUICK, Shell
 from workbench.widgets.casepicker import PRESS
@@ -54,7 +55,7 @@ class View:
 
 def lay_out(shell: Shell) -> View:
     """Make the components of the view: the form on the left, the systems at work on the right."""
-    run, sent, start, form = shell.note(""), shell.note("{}"), shell.note("0"), Form()
+    run, sent, start, form = shell.note(""), shell.note("{}"), shell.note("0"), Form(NAMES)
     buttons: dict[str, gr.Button] = {}
     html: dict[str, gr.HTML] = {}
     with gr.Row(elem_classes="dt-sheet dt-many sy-view"):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from backends.common.mt.systems import apertium
 from backends.common.mt.systems.requests import SystemsRequest
@@ -17,6 +14,7 @@ from backends.sm2.models import PRACTICE, default_model
 from panels import translation_files as files
 from panels import translation_models as models
 from panels.dialogue_knobs import fields_from, knob, specs_of
+from panels.form_fields import Form
 from workbench import hub
 from workbench.contract import Json, UserError
 from workbench.panel import Shell
@@ -34,19 +32,6 @@ GERMAN = "Ich habe gestern einen alten Freund getroffen.\nKannst du mir bitte da
          "Er hat das Buch, das ich ihm geliehen habe, noch nicht gelesen.\nMorgen soll es den ganzen Tag regnen."
 ORDER = "svo n1 n2 v3 o4 o5 o6 o7\nsov n1 n2 o4 o5 o6 o7 v3\nsvo n3 n0 v1 o2 o0 o5 o1\nsov n3 n0 o2 o0 o5 o1 v1"
 """Examples: our own sentences, and sentences of the order language of the practice model."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """The fields by name, and the parts that are no fields: upload button, the file's name, button to drop it."""
-
-    fields: dict[str, Component] = field(default_factory=dict)
-    parts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def inputs(self) -> list[Component]:
-        """The fields in the order of :data:`NAMES`."""
-        return [self.fields[name] for name in NAMES]
 
 
 def lay_out(shell: Shell, form: Form) -> None:

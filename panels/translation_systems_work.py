@@ -12,6 +12,7 @@ import gradio as gr
 
 from backends.common.mt.systems.board import BOARD, merged
 from backends.common.mt.systems.lines import split
+from panels import run_list
 from panels import translation_files as files
 from panels.dialogue_watch import changes_of
 from panels.translation_desk import COMPARE, MOST
@@ -138,5 +139,4 @@ def compare(shell: Shell, request: gr.Request, run_id: str, pasted: str) -> str:
 
 def choices(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     """(words, run id) of this visitor's translations, newest first."""
-    found, _ = shell.service.runs(visitor, task=TASK, limit=MOST)
-    return [(f"{gloss(lang, run.title) or run.task} · {run.id}", run.id) for run in found]
+    return run_list.choices(shell, visitor, lang, (TASK,), MOST)

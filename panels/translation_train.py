@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
-from panels import run_controls
+from backends.sm2.requests import TrainRequest
+from panels import drawn_form, run_controls, run_list
 from panels import translation_curves as curves
 from panels import translation_train_form as forms
 from panels import translation_train_view as view
@@ -77,7 +79,7 @@ def lay_out(shell: Shell) -> View:
                                                  info=shell.label("translation.curve.family.help"))
             html["beside"] = pane()
     gr.on(None, lambda run_id: gr.update(visible=not run_id), [notes["run"]], [hint], **QUICK)
-    forms.draw(shell, form, notes)
+    drawn_form.draw(form, [notes["asked"], notes["brought"]], forms.asked, partial(forms.lay, shell, notes))
     return View(notes, kind, example, earlier, html, controls)
 
 
@@ -99,7 +101,7 @@ def _wire_form(shell: Shell, made: View, tab: gr.Tab) -> None:
 
     def tune(run_id: str, request: gr.Request) -> list[Any]:
         fields = shell.service.run(shell.visitor(request), run_id).fields
-        again = {**to_json(forms.TrainRequest()), **fields, "start": f"run:{run_id}/model", "objective": "sm2"}
+        again = {**to_json(TrainRequest()), **fields, "start": f"run:{run_id}/model", "objective": "sm2"}
         return ["translator", forms.plan(shell, request, "translator", again)]
 
     def measure(run_id: str, request: gr.Request) -> list[Any]:
@@ -113,9 +115,6 @@ def _wire_form(shell: Shell, made: View, tab: gr.Tab) -> None:
 
 
 def _wire_run(shell: Shell, made: View, tab: gr.Tab) -> None:
-    def list_runs(run_id: str, request: gr.Request) -> Any:
-        return gr.update(choices=view.choices(shell, shell.visitor(request), shell.lang(request)), value=run_id or None)
-
     def look(run_id: str, sent: str, request: gr.Request) -> Any:
         return tick(shell, run_id, sent, request)
 
@@ -128,8 +127,7 @@ def _wire_run(shell: Shell, made: View, tab: gr.Tab) -> None:
     def beside(run_id: str, others: Json, family: Json, request: gr.Request) -> str:
         return curves.beside(shell, request, run_id, [str(one) for one in listed(others)], str(family or ""))
     lists = [made.controls["beside"], made.controls["family"]]
-    gr.on([tab.select, made.earlier.focus, made.run.change], list_runs, [made.run], [made.earlier], **QUICK)
-    made.earlier.input(lambda run_id: run_id or "", [made.earlier], [made.run], **QUICK)
+    run_list.wire(shell, made.run, made.earlier, [tab.select, made.earlier.focus, made.run.change], view.choices)
     run_controls.wire(shell, made.run, made.controls["stop"], made.controls["continue"])
     made.run.change(shell.guard(offer), [made.run], [*lists, made.html["beside"]], **QUEUED)
     for part in lists:

@@ -16,7 +16,7 @@ from backends.sm2.estimate import Estimate, estimate, size_of, slowness_of
 from backends.sm2.models import default_model
 from backends.sm2.requests import CurveRequest, TrainRequest
 from panels.translation_desk import CURVE, MOST, TRAIN
-from panels.translation_files import ENDINGS, as_reference, located, name_of, take_in, taken
+from panels.translation_files import ENDINGS, as_reference, choices, located, name_of, take_in, taken
 from panels.translation_models import translators
 from workbench import forms, hub
 from workbench.contract import Json, UserError
@@ -24,7 +24,7 @@ from workbench.fields import from_json, to_json
 from workbench.files import read_json
 from workbench.panel import LATEST, QUEUED, Shell
 from workbench.text import gloss
-from workbench.widgets.loose import listed, table
+from workbench.widgets.loose import listed, pairs, table
 from workbench.widgets.markup import duration, esc
 
 KINDS: Mapping[str, tuple[str, type]] = {"translator": (TRAIN, TrainRequest), "curve": (CURVE, CurveRequest)}
@@ -68,24 +68,14 @@ def asked(note: str) -> Asked | None:
         return None
     if value.get("kind") not in KINDS:
         return None
-    known = tuple((str(pair[0]), str(pair[1])) for pair in map(listed, listed(value.get("known"))) if len(pair) == 2)
+    known = pairs(value.get("known"))
     return Asked(str(value["kind"]), str(value.get("lang")), table(value.get("fields")), known,
                  tuple(map(str, listed(value.get("models")))))
 
 
-def draw(shell: Shell, column: gr.Column, notes: Mapping[str, gr.Textbox]) -> None:
-    """Draw the form anew in ``column`` whenever the note ``asked`` changes; a start puts its run's id into ``run``.
-    ``brought`` names the files that were taken in."""
-    with column:
-        @gr.render(inputs=[notes["asked"], notes["brought"]], triggers=[notes["asked"].change],  # type: ignore[untyped-decorator]
-                   show_progress="hidden", queue=False)
-        def form(text: str, brought: str) -> None:
-            wanted = asked(text)
-            if wanted is not None:
-                _lay(shell, wanted, brought, notes)
-
-
-def _lay(shell: Shell, wanted: Asked, brought: str, notes: Mapping[str, gr.Textbox]) -> None:
+def lay(shell: Shell, notes: Mapping[str, gr.Textbox], wanted: Asked, brought: str) -> None:
+    """Make the form that is asked for; a start puts its run's id into the note ``run``. ``brought`` is the note of that
+    name: the files that were taken in."""
     say, words = partial(shell.t, wanted.lang), partial(gloss, wanted.lang)
     _, request = KINDS[wanted.kind]
     known = wanted.known
@@ -112,11 +102,6 @@ def _lay(shell: Shell, wanted: Asked, brought: str, notes: Mapping[str, gr.Textb
     go = gr.Button(say(f"translation.train.start.{wanted.kind}"), variant="primary", elem_classes="tr-go")
     inputs: list[Component] = [*([measured] if measured is not None else []), *made.inputs()]
     go.click(shell.guard(starter(shell, made, wanted.kind)), inputs, [notes["run"]], **QUEUED)
-
-
-def choices(brought: str) -> list[tuple[str, str]]:
-    """(name, reference) of the files that were taken in."""
-    return [(name, reference) for reference, name in taken(brought).items()]
 
 
 def _take(shell: Shell) -> Callable[..., Any]:

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 
 from backends.sm2.models import facts
 from backends.sm2.requests import CurveResult, Gain, Point
-from panels import translation_chart
+from panels import run_list, translation_chart
+from panels import train_parts as parts
 from panels.translation_desk import CURVE, MOST, TRAIN
-from panels.translation_models import when
-from workbench import reading
-from workbench.contract import TERMINAL, Json, UserError
+from workbench.contract import Json, UserError
 from workbench.fields import from_json
 from workbench.panel import Shell
 from workbench.runs import Run
-from workbench.text import gloss
 from workbench.widgets import curves
-from workbench.widgets import facts as folded
 from workbench.widgets.badge import badge
 from workbench.widgets.loose import finite, table, tables
 from workbench.widgets.markup import duration, element, esc, pairs
 from workbench.widgets.measured import grid, number
-from workbench.widgets.progress import failure_card, progress
-from workbench.widgets.runlist import status_mark
 
 TASKS = (TRAIN, CURVE)
 CHARTS = ("loss", "full", "prefix", "mixed", "confidence", "held_out_full", "held_out_prefix", "learning_rate",
@@ -39,22 +33,16 @@ HELD: Mapping[str, str] = {"full": "held_out_full", "prefix": "held_out_prefix",
 COUNTS = ("pairs", "held_out", "left_out", "steps", "weights", "vocabulary", "tokens_per_second")
 CONTROLS = ("stop", "continue", "translate", "play", "measure", "tune", "beside", "family")
 PARTS = ("head", "curves", "result")
-CARD_CHARACTERS = 12_000
 
 
 def looks(shell: Shell, visitor: str, run: Run, lang: str) -> dict[str, Json]:
     """What every part of the view must show now, by name: HTML for parts, whether it is shown for a control."""
     result = shell.service.result(visitor, run.id) if run.status == "succeeded" else None
-    mine, model = run.owner == visitor, bool(result) and has_model(run)
-    head = element("div", f"<h3>{esc(gloss(lang, run.title) or run.task)}</h3>{status_mark(run.status, lang)}",
-                   class_="wb-title")
-    shown = replace(run, message="") if run.status == "succeeded" else run
-    curve = bool(result) and run.task == CURVE
-    return {"head": head + progress(shown, lang) + failure_card(run.failure, lang),
+    model, curve = bool(result) and has_model(run), bool(result) and run.task == CURVE
+    return {"head": parts.head(run, lang),
             "curves": curve_part(shell, visitor, run, lang),
             "result": result_part(shell, visitor, run, result, lang) if result else "",
-            "stop": mine and run.status not in TERMINAL,
-            "continue": mine and run.status in ("failed", "cancelled", "lost", "paused"),
+            **parts.steering(run, visitor),
             "translate": model, "play": model, "measure": model, "tune": model, "beside": curve, "family": curve}
 
 
@@ -77,20 +65,19 @@ def result_part(shell: Shell, visitor: str, run: Run, result: Mapping[str, Json]
     say = partial(shell.t, lang)
     if run.task == CURVE:
         curve = read_curve(result)
-        return _sheet(say("translation.curve.title"), made_of, curve_sheet(run, curve, lang, shell)) if curve else ""
+        if curve is None:
+            return ""
+        return parts.sheet(say("translation.curve.title"), made_of, curve_sheet(run, curve, lang, shell))
     objective = str(run.fields.get("objective"))
     inner = held_table(result, objective, shell, lang) + counts(result, shell, lang)
-    return _sheet(say("translation.train.measured"), made_of, inner) + card(run, shell, lang)
+    return (parts.sheet(say("translation.train.measured"), made_of, inner)
+            + parts.card(run, say("translation.train.card")))
 
 
 def models_of(run: Run) -> list[str]:
     """The model that was measured, or that a training began with."""
     named = str(run.fields.get("model") or run.fields.get("start") or "")
     return [named] if named else []
-
-
-def _sheet(title: str, made_of: str, inner: str) -> str:
-    return f'<section class="dt tr-sheet"><h3>{esc(title)}</h3><div class="dt-made">{made_of}</div>{inner}</section>'
 
 
 def read_curve(result: Mapping[str, Json]) -> CurveResult | None:
@@ -160,25 +147,6 @@ def _whole(value: Json) -> str:
     return f"{value:,.0f}" if isinstance(value, int | float) else "–"
 
 
-def card(run: Run, shell: Shell, lang: str) -> str:
-    """The card that was saved with the model, folded."""
-    try:
-        text = (reading.artifact_path(run.path, "model") / "README.md").read_text(encoding="utf-8")
-    except (UserError, OSError):
-        return ""
-    shown = element("pre", esc(text.split("\n---\n", 1)[-1].strip()[:CARD_CHARACTERS]), class_="tr-card")
-    return folded.fold("card", shell.t(lang, "translation.train.card"), shown)
-
-
 def choices(shell: Shell, visitor: str, lang: str) -> list[tuple[str, str]]:
     """(words, run id) of every training and curve, newest first."""
-    found: list[Run] = []
-    for task in TASKS:
-        found += shell.service.runs(visitor, task=task, limit=MOST)[0]
-    found.sort(key=lambda run: run.created or 0, reverse=True)
-    return [(name_of(run, lang), run.id) for run in found]
-
-
-def name_of(run: Run, lang: str) -> str:
-    """A run as a line of a list."""
-    return f"{gloss(lang, run.title) or run.task} · {when(run)}"
+    return [(run_list.dated(run, lang), run.id) for run in parts.newest(shell, visitor, TASKS, MOST)]

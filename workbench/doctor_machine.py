@@ -21,7 +21,8 @@ from workbench.hub_cards import ROOT
 from workbench.settings import Settings
 from workbench.testing import system_packages
 
-USEFUL = (("git", "the commit in the record of every run"), ("espeak-ng", "synthetic speech samples"),
+USEFUL = (("git", "the commit in the record of every run"),
+          ("espeak-ng", "a voice for replies, and made speech to train on"), ("flite", "more made voices to train on"),
           ("apertium", "rule-based translators beside the models of Translate"),
           ("comet-score", "COMET among the scores of a comparison"))
 """Programs that something uses where they are there, and for what."""
@@ -93,8 +94,9 @@ def memory(_: Settings) -> Iterator[Finding]:
 
 
 def programs(_: Settings) -> Iterator[Finding]:
-    """Programs beside Python. None is needed to use the page."""
-    for package in system_packages():
+    """Programs beside Python. None is needed to use the page; what also serves a person is named with its use."""
+    useful = {name for name, _ in USEFUL}
+    for package in (one for one in system_packages() if one.name not in useful):
         yield Finding(package.name, "ok" if package.here else "warn", "here" if package.here else "not here",
                       "" if package.here else f"Only the tests need it; this skips {package.skips}.")
     for name, use in USEFUL:

@@ -14,6 +14,8 @@ from workbench.hub_cards import ROOT
 from workbench.settings import Settings
 
 DOCS = ROOT / "assets" / "docs"
+WHISPER = "package:whisper-tiny-en"
+"""The speech encoder and recogniser that the Speech tab takes where nobody names one."""
 
 
 def default_model(settings: Settings) -> Iterator[Finding]:
@@ -24,6 +26,25 @@ def default_model(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("default model", "warn", f"{settings.default_model}: {state.status} ({state.detail})",
                       f"python3 launch.py models --fetch {settings.default_model}")
+
+
+def speech_model(settings: Settings) -> Iterator[Finding]:
+    """Whether the Whisper that hears for the Speech tab is here. It is fetched when it is first used."""
+    state = hub.state(WHISPER, settings)
+    if state.status == "ready":
+        yield Finding("speech model", "ok", f"{WHISPER} in {state.detail}")
+    else:
+        yield Finding("speech model", "warn", f"{WHISPER}: {state.status} ({state.detail})",
+                      f"The Speech tab needs it: python3 launch.py models --fetch {WHISPER}")
+
+
+def microphone(settings: Settings) -> Iterator[Finding]:
+    """Whether browsers will give the page a microphone: they do on this machine's own address and by https."""
+    if settings.loopback:
+        yield Finding("microphone", "ok", f"browsers allow it at {settings.host}; elsewhere through an SSH tunnel")
+    else:
+        yield Finding("microphone", "warn", f"browsers refuse it at http://{settings.host}",
+                      "Serve the page by https (a reverse proxy), or use an SSH tunnel; sound files work anyway.")
 
 
 def methods(_: Settings) -> Iterator[Finding]:
@@ -101,4 +122,4 @@ def tree(_: Settings) -> Iterator[Finding]:
                   "Restore them: copy the project again." if missing else "")
 
 
-CHECKS: tuple[Check, ...] = (tree, default_model, methods, panels, figures, documents, texts)
+CHECKS: tuple[Check, ...] = (tree, default_model, speech_model, microphone, methods, panels, figures, documents, texts)

@@ -12,7 +12,7 @@ import re
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import gradio as gr
 from gradio.components import Component
@@ -119,7 +119,7 @@ def build(request: type, say: Say, values: Mapping[str, Json] | None = None,
             continue
         with gr.Accordion(words.name(group), open=group in groups[:opened], elem_classes="wb-group"):
             _lay(members, base, words, made)
-    _link(all_entries, made)
+    _link(all_entries, made, {entry.key: _current(entry, base) for entry in entries(request) if entry.key in hidden})
     return Form(request, {entry.key: made[entry.key] for entry in all_entries}, base)
 
 
@@ -220,17 +220,21 @@ def _choices(kind: Any) -> list[Json]:
     return [choice for inner in get_args(kind) if inner is not type(None) for choice in get_args(inner)]
 
 
-def _link(all_entries: Sequence[Entry], made: Mapping[str, Component]) -> None:
-    """Show a field only while the field it depends on has one of its values; the browser does it alone."""
+def _link(all_entries: Sequence[Entry], made: Mapping[str, Component], kept: Mapping[str, Json]) -> None:
+    """Show a field only while the field it depends on has one of its values; the browser does it alone. A field that is
+    not laid out keeps its value (``kept``), and so decides once."""
     for entry in all_entries:
         if entry.spec.knob.shown_if is None:
             continue
         other, wanted = entry.spec.knob.shown_if
         prefix = entry.key.rpartition(".")[0]
-        source = made.get(f"{prefix}.{other}" if prefix else other)
+        name = f"{prefix}.{other}" if prefix else other
+        source, target = made.get(name), cast(Any, made[entry.key])
+        if name in kept:
+            target.visible = kept[name] in wanted
+            continue
         if source is None:
             raise ValueError(f"{entry.key} is shown by {other}, which is no field of the form")
-        target: Any = made[entry.key]
         target.visible = source.value in wanted
         allowed = json.dumps(list(wanted))
         source.change(None, [source], [target], **QUICK,

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "assets" / "models.toml"
 FORMS = ("path:/folder or path:~/folder", "bundled:NAME", "package:NAME", "hub:ORG/NAME[@REVISION]",
          "endpoint:http://HOST:PORT/v1[#MODEL]", "run:ID[/ARTIFACT]")
+GGUF_CONVERTER = "backends.common.convert"
+CONVERTERS = (GGUF_CONVERTER, "backends.common.speech.whisper_convert")
 ReferenceKind = Literal["path", "bundled", "package", "hub", "endpoint", "run"]
 _NAME = r"(?!\.)(?!.*(?:--|\.\.))[\w.-]+"
 _PLAIN = re.compile(_NAME)
@@ -45,12 +47,13 @@ class ModelCard:
     """What a model can do. ``languages`` are the stated ones as two-letter codes; ``()`` is "not stated".
 
     ``size_mb`` is what fetching it costs, ``disk_mb`` what it keeps on disk; 0 where that is not known.
-    ``kind`` is ``"translation"`` for a model that reads one text and writes another, ``"data"`` for no model at all.
+    ``kind`` is ``"translation"`` for a model that reads one text and writes another, ``"speech"`` for one that hears,
+    ``"data"`` for no model at all.
     """
 
     reference: str
     title: str
-    kind: Literal["chat", "base", "translation", "data"]
+    kind: Literal["chat", "base", "translation", "speech", "data"]
     languages: tuple[str, ...] = ()
     parameters: int = 0
     size_mb: int = 0
@@ -81,7 +84,11 @@ class Wheel:
 
 @dataclass(frozen=True)
 class PackagedModel:
-    """A catalogue entry: the card, and the wheels whose inner files, one after the other, are the GGUF."""
+    """A catalogue entry: the card, and the wheels whose inner files, one after the other, are the model's file.
+
+    ``gguf`` is the name of that file, whatever its format. ``converter`` is the module that is run on it, and
+    ``beside`` are further members of the first wheel that the converter wants in the same folder.
+    """
 
     card: ModelCard
     version: str
@@ -89,6 +96,8 @@ class PackagedModel:
     gguf_size: int
     gguf_sha256: str
     wheels: tuple[Wheel, ...]
+    converter: str = GGUF_CONVERTER
+    beside: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -187,7 +196,7 @@ def _read_catalogue(path: Path) -> dict[str, PackagedModel]:
 
 def _read_entry(entry: Mapping[str, Json]) -> PackagedModel:
     known = {field.name for field in fields(ModelCard)}
-    rest = {"version", "gguf", "gguf_size", "gguf_sha256", "wheel"}
+    rest = {"version", "gguf", "gguf_size", "gguf_sha256", "wheel", "converter", "beside"}
     unknown = sorted(set(entry) - known - rest)
     if unknown:
         raise ValueError(f"unknown key {', '.join(unknown)}")
@@ -197,11 +206,14 @@ def _read_entry(entry: Mapping[str, Json]) -> PackagedModel:
     if not values["reference"].startswith("package:"):
         raise ValueError(f"{values['reference']} is no package: reference")
     wheels = tuple(Wheel(**wheel) for wheel in entry["wheel"])
-    for name in (entry["gguf"], *(wheel.file for wheel in wheels)):
-        if Path(name).name != name or not name:
+    converter, beside = entry.get("converter", GGUF_CONVERTER), tuple(entry.get("beside", ()))
+    if converter not in CONVERTERS:
+        raise ValueError(f"converter is {converter!r}, known are {', '.join(CONVERTERS)}")
+    for name in (entry["gguf"], *(wheel.file for wheel in wheels), *(member.rpartition("/")[2] for member in beside)):
+        if Path(name).name != name or name in ("", ".", ".."):
             raise ValueError(f"{name!r} is not a plain file name")
     return PackagedModel(ModelCard(**values), entry["version"], entry["gguf"], entry["gguf_size"],
-                         entry["gguf_sha256"], wheels)
+                         entry["gguf_sha256"], wheels, converter, beside)
 
 
 def speaks(card: ModelCard, language: str) -> bool | None:

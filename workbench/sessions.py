@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench import hub, process, wire
+from workbench import hub, process, registry, wire
 from workbench.contract import Json, Model, UserError
 from workbench.fields import to_json
 from workbench.files import locked, read_json, write_json
@@ -28,6 +28,7 @@ from workbench.resident import read_word
 from workbench.settings import Settings
 
 LOADER = "backends.common.engine:load"
+"""Opens every model for which :data:`workbench.registry.SERVERS` names nothing else."""
 ROOT = Path(__file__).resolve().parent.parent
 TICK = 0.2
 """Seconds after which a waiting caller gets a ``tick`` event, so that it can notice a cancel."""
@@ -148,11 +149,12 @@ def start(settings: Settings, reference: str, path: Path) -> None:
         _kill(place)
         spec = place.record.with_suffix(f".spec-{os.getpid()}-{threading.get_ident()}")
         write_json(spec, {
-            "home": str(settings.home), "reference": reference, "path": str(path), "loader": LOADER,
+            "home": str(settings.home), "reference": reference, "path": str(path),
+            "loader": loader_of(path),
             "idle_seconds": settings.model_idle_minutes * 60,
             "options": {"device": settings.device, "threads": settings.threads, "memo": str(_memo(settings)),
                         "trust_remote_code": settings.trust_remote_code}})
-        child = _spawn(spec, place)
+        child = _spawn(spec, place, settings)
         deadline = time.monotonic() + START_SECONDS
         while not _answers(place):
             if child.poll() is not None or time.monotonic() > deadline:
@@ -196,12 +198,21 @@ def _memo(settings: Settings) -> Path:
     return settings.models / "speed.json"
 
 
-def _spawn(spec: Path, place: wire.Place) -> subprocess.Popen[bytes]:
-    settings = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
-    settings.pop(process.MARK, None)
-    settings.setdefault("TOKENIZERS_PARALLELISM", "false")
+def loader_of(path: Path) -> str:
+    """Dotted path of what opens the model folder ``path``, by the ``model_type`` of its config.json."""
+    config = read_json(path / "config.json", {})
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    return registry.SERVERS.get(kind, LOADER) if isinstance(kind, str) else LOADER
+
+
+def _spawn(spec: Path, place: wire.Place, settings: Settings) -> subprocess.Popen[bytes]:
+    """Start the child with these very settings: it may have to find the models that this one is made of."""
+    variables = {**os.environ, **settings.environ(),
+                 "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    variables.pop(process.MARK, None)
+    variables.setdefault("TOKENIZERS_PARALLELISM", "false")
     with place.log.open("wb") as log:
-        return subprocess.Popen([sys.executable, "-m", "workbench.resident", str(spec)], cwd=ROOT, env=settings,
+        return subprocess.Popen([sys.executable, "-m", "workbench.resident", str(spec)], cwd=ROOT, env=variables,
                                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 

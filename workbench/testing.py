@@ -40,10 +40,12 @@ class SystemPackage:
 
 
 def system_packages() -> list[SystemPackage]:
-    """What the tests of the page need besides Python."""
+    """What tests need besides Python."""
     browser = Path(CHROMIUM).exists() or shutil.which("chromium") is not None
     return [SystemPackage("chromium", browser, "every test in tests/browser"),
-            SystemPackage("fonts-noto-cjk", any(CJK_FONTS.glob("*CJK*")), "the looks of Chinese text in screenshots")]
+            SystemPackage("fonts-noto-cjk", any(CJK_FONTS.glob("*CJK*")), "the looks of Chinese text in screenshots"),
+            *(SystemPackage(voice, shutil.which(voice) is not None, f"what {voice} says in tests of speech")
+              for voice in ("espeak-ng", "flite"))]
 
 
 def install_system_packages(packages: Sequence[SystemPackage]) -> list[SystemPackage]:

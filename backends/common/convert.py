@@ -15,10 +15,11 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backends.common.converting import told
 from workbench.contract import UserError
 
 PROBE = "The weather was cold, so she put on her"
@@ -136,13 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     options = parser.parse_args(argv)
-    try:
-        done = convert(options.gguf, options.out, options.dtype, lambda text: print(text, flush=True))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps(asdict(done)))
-    return 0
+    return told(lambda say: convert(options.gguf, options.out, options.dtype, say))
 
 
 if __name__ == "__main__":

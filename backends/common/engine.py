@@ -6,7 +6,7 @@ one caller in the same process. Rows of all requests step together, whoever aske
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -203,6 +203,10 @@ class LocalModel:
 
     def forget(self, keys: Sequence[str]) -> None:
         self._run("forget", {"keys": list(keys)}, None, None)
+
+    def ask(self, operation: str, payload: Json) -> Iterator[Json]:
+        """The same as a line to a resident process (``contract.Model``), for tasks that are run in this one."""
+        yield {"result": self._run(operation, payload, None, None)}
 
     def close(self) -> None:
         """Drop weights and caches."""

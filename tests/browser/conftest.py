@@ -82,6 +82,16 @@ class Sealed:
         return page
 
 
+def choose_view(page: Any, name: str) -> None:
+    """Open a view of the tab that is shown; a narrow page keeps the last of them in a menu."""
+    found = page.locator("#wb-tabs").get_by_role("tab", name=name, exact=True).and_(page.locator(":visible"))
+    if found.count():
+        found.last.click()
+    else:
+        page.locator(".overflow-menu button >> visible=true").last.click()
+        page.locator(".overflow-dropdown button", has_text=name).first.click()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
     """Leave on the item whether its call failed, so that fixtures can say what the page looked like."""

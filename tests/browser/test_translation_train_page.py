@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Sealed
+from tests.browser.conftest import Sealed, choose_view
 from tests.pageserver import PageServer
 
 LONG = 120_000
@@ -21,12 +21,7 @@ def visit(server: PageServer, sealed: Callable[..., Sealed]) -> Iterator[Callabl
     def open_view(words: str = "Train", **options: Any) -> Any:
         page = sealed(**options).open(f"{server.url}/?tab=translation")
         page.wait_for_selector("#tab-translation .dt-modes, .dt-modes >> visible=true")
-        tab = page.locator("#wb-tabs").get_by_role("tab", name=words, exact=True).and_(page.locator(":visible"))
-        if tab.count():
-            tab.last.click()
-        else:  # on a narrow page the last tabs are in a menu
-            page.locator(".overflow-menu button >> visible=true").last.click()
-            page.locator(".overflow-dropdown button", has_text=words).first.click()
+        choose_view(page, words)
         page.wait_for_selector(".tr-train:visible .tr-go")
         return page
     yield open_view

@@ -19,6 +19,7 @@ from panels import dialogue_knobs as knobs
 from panels import dialogue_sources as sources
 from panels import dialogue_trained as trained
 from panels.dialogue_compared import Column
+from panels.run_list import line, when
 from tests.backends.sweetie import make_dialogue
 from tests.panels.test_dialogue_train import put, put_agent, put_classifier, synced
 from tests.panels.test_dialogue_wiring import ANN, BOB, asking
@@ -64,7 +65,7 @@ def test_a_run_holds_something_to_measure_by_the_names_of_its_files(settings: Se
 @pytest.mark.parametrize(("title", "shown"), [("十个对话", "十个对话"), ("", trained.EVALUATE), ("<b>x", "<b>x")])
 def test_a_run_is_called_by_its_title_or_else_its_task(settings: Settings, title: str, shown: str) -> None:
     run = replace(put(settings, trained.EVALUATE, {}), title=title)
-    assert sources.label(run, "zh-CN") == f"{shown} · {run.id}"
+    assert line(run, "zh-CN") == f"{shown} · {run.id}"
 
 
 # --- knobs -----------------------------------------------------------------------------------------------------------
@@ -174,7 +175,7 @@ def test_a_run_of_nobody_is_not_readable_and_other_references_are(desk: page_she
 
 def test_a_run_without_a_time_has_one_all_the_same(settings: Settings) -> None:
     run = put(settings, trained.TRAIN, {})
-    assert trained.when(replace(run, created=None)).startswith("19") and len(trained.when(load_run(run.path))) == 16
+    assert when(replace(run, created=None)).startswith("19") and len(when(load_run(run.path))) == 16
 
 
 # --- the hand-over ---------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from panels import dialogue_setup as setup
 from panels import dialogue_train as train
 from panels import dialogue_train_view as view
 from panels import dialogue_trained as trained
+from panels.run_list import when
 from tests.panels.test_dialogue_library import stored
 from tests.panels.test_dialogue_panel import put_run, skipped
 from tests.panels.test_dialogue_wiring import ANN, BOB, COOKIE, OTHER, Page, asking
@@ -244,7 +245,7 @@ def test_earlier_runs_are_listed_to_who_may_see_them(desk: page_shell.PageShell)
     runs = [put_agent(desk.service.settings), put_classifier(desk.service.settings)]
     found = view.choices(synced(desk), ANN, "zh-CN")
     assert {run_id for _, run_id in found} == {run.id for run in runs}
-    assert all("Trained" in words and trained.when(runs[0])[:10] in words for words, _ in found)
+    assert all("Trained" in words and when(runs[0])[:10] in words for words, _ in found)
     assert view.choices(desk, BOB, "en") == []
 
 
@@ -358,7 +359,7 @@ def test_buttons_reach_the_run(page: Page) -> None:
     page.call("run_controls", "stop", run.id, asking())
     page.call("run_controls", "proceed", run.id, asking())
     assert page.cancelled[-1] == page.resumed[-1] == run.id
-    listed = page.call("dialogue_train", "list_runs", run.id, asking())
+    listed = page.call("run_list", "list_runs", run.id, asking(), within="dialogue/train")
     assert listed["value"] == run.id and run.id in [run_id for _, run_id in listed["choices"]]
 
 

@@ -44,6 +44,15 @@ def pressed(**data: str) -> SimpleNamespace:
     return SimpleNamespace(_data={"act": "", "key": "", "turn": "", **data})
 
 
+def tabs_around(part: Any) -> str:
+    """Ids of the tabs that a component lies in, the outer one first: ``speech/set``."""
+    found: list[str] = []
+    while part is not None:
+        found = [str(part.id), *found] if isinstance(part, gr.Tab) else found
+        part = part.parent
+    return "/".join(found)
+
+
 class Page:
     """The built page with a way to its handlers by module and name."""
 
@@ -59,14 +68,21 @@ class Page:
             if block.fn is not None and str(getattr(block.fn, "__module__", "")).startswith(module):
                 yield block
 
-    def find(self, module: str, name: str, number: int = 0) -> Any:
-        found = [b for b in self.handlers(f"panels.{module}") if b.fn.__name__ == name]
+    def followed(self, block: Any) -> list[Any]:
+        """The components whose events a handler answers."""
+        return [self.blocks.blocks[target] for target, _ in block.targets if target in self.blocks.blocks]
+
+    def find(self, module: str, name: str, number: int = 0, within: str = "") -> Any:
+        """A handler by its name; ``within`` tells those of a module that several views share apart by the tabs around
+        what they follow or change: ``speech/set``."""
+        found = [b for b in self.handlers(f"panels.{module}") if b.fn.__name__ == name
+                 and (not within or within in map(tabs_around, [*b.outputs, *self.followed(b)]))]
         assert found, f"no handler {name} in {module}"
         return found[number]
 
-    def call(self, module: str, name: str, *values: Any, number: int = 0) -> Any:
+    def call(self, module: str, name: str, *values: Any, number: int = 0, within: str = "") -> Any:
         """Call a handler; a list or tuple it returns must have one value for each of its outputs."""
-        block = self.find(module, name, number)
+        block = self.find(module, name, number, within)
         result = block.fn(*values)
         if isinstance(result, list | tuple) and len(block.outputs) != 1:
             assert len(result) == len(block.outputs), f"{name}: {len(result)} values for {len(block.outputs)} outputs"
@@ -552,10 +568,11 @@ def test_every_view_with_a_run_has_the_two_buttons(page: Page) -> None:
     assert notes[0] == notes[1] and len(set(notes[0])) == len(notes[0]) >= 8
 
 
-@pytest.mark.parametrize("tab", ["dialogue", "corpus", "translation"])
-def test_opening_the_page_without_a_run_takes_back_no_press(tab: str, page: Page) -> None:
+@pytest.mark.parametrize(("tab", "module"), [("dialogue", "dialogue"), ("corpus", "corpus"),
+                                             ("translation", "tab_views"), ("speech", "tab_views")])
+def test_opening_the_page_without_a_run_takes_back_no_press(tab: str, module: str, page: Page) -> None:
     """The answer to the page's load may come after a first press; it must not empty the note that this has filled."""
-    block = next(b for b in page.handlers(f"panels.{tab}") if b.fn.__module__ == f"panels.{tab}"
-                 and b.fn.__name__ == "opened")
+    block = next(b for b in page.handlers(f"panels.{module}") if b.fn.__module__ == f"panels.{module}"
+                 and b.fn.__name__ == "opened" and any(tabs_around(part).split("/")[0] == tab for part in b.outputs))
     found = block.fn("?", asking())
     assert len(found) == len(block.outputs) and all(skipped(value) for value in found)

@@ -25,6 +25,8 @@ from workbench.contract import UserError
 from workbench.fields import from_json
 from workbench.shell import PageShell
 
+VIEW = "translation/compare"
+SHARED = ("result_view", "run_list", "run_controls")
 GOOD = {"A.txt": "one\ntwo\n", "B.txt": "one\nzwei\n", "ref.txt": "one\ntwo\n"}
 
 
@@ -209,7 +211,7 @@ def test_a_run_that_is_not_done_says_what_it_is(
     from workbench.runs import load_run
 
     run = put(page.service, **{"message": "", **state})
-    looks = work.looks(load_run(run.path), [], True, "en")
+    looks = work.looks(load_run(run.path), [], ANN, "en")
     assert words in looks["strip"] or state["status"] in ("queued", "running")
     assert (looks["stop"], looks["continue"], looks["done"]) == (stop, again, "") or state["status"] == "running"
     parsed(looks["strip"])
@@ -223,7 +225,7 @@ def test_another_visitors_run_shows_nothing(page: Page, shell: PageShell, sample
     assert "There is no run" in seen["strip"] and seen["done"] == "" and seen["files"] == ""
     assert names(look_at(shell, run.id, cookie=OTHER))["done"] == run.id
     with pytest.raises(UserError, match="no run"):
-        compare.after(shell, asking(), run.id, "{}", {"act": "step", "value": "1"})
+        compare.READER.after(shell, asking(), run.id, "{}", {"act": "step", "value": "1"})
 
 
 def test_a_run_of_another_task_is_not_drawn(page: Page, shell: PageShell) -> None:
@@ -248,7 +250,7 @@ def test_earlier_comparisons_are_this_visitors_newest_first(page: Page, shell: P
     mine, theirs = put(page.service, sample), put(page.service, sample, owner=BOB)
     offered = [value for _, value in work.choices(shell, ANN, "en")]
     assert mine.id in offered and theirs.id not in offered
-    assert page.call("translation_compare", "list_runs", mine.id, asking())["value"] == mine.id
+    assert page.call("run_list", "list_runs", mine.id, asking(), within=VIEW)["value"] == mine.id
 
 
 # --- what is looked at ---
@@ -258,30 +260,30 @@ def test_a_finished_comparison_is_drawn_whole_and_small(page: Page, shell: PageS
     run = put(page.service, sample)
     note = Look(of=run.id, open=2, pair="0.1").note()
     for lang in text.LANGUAGES:
-        *panes, _ = page.call("translation_compare", "redraw", run.id, note, "{}", asking(lang=lang))
+        *panes, _ = page.call("result_view", "redraw", run.id, note, "{}", asking(lang=lang), within=VIEW)
         assert all(pane for pane in panes) and sum(map(len, panes)) < 200_000
         for pane in panes:
             parsed(pane)
-    *empty, _ = page.call("translation_compare", "redraw", "", "{}", "{}", asking())
+    *empty, _ = page.call("result_view", "redraw", "", "{}", "{}", asking(), within=VIEW)
     assert empty == [""] * len(compare.VIEWS)
 
 
 def test_only_what_has_changed_is_sent_again(page: Page, sample: Path) -> None:
     run = put(page.service, sample)
-    *_, marks = page.call("translation_compare", "redraw", run.id, "{}", "{}", asking())
-    same = page.call("translation_compare", "redraw", run.id, "{}", marks, asking())
+    *_, marks = page.call("result_view", "redraw", run.id, "{}", "{}", asking(), within=VIEW)
+    same = page.call("result_view", "redraw", run.id, "{}", marks, asking(), within=VIEW)
     assert same == [gr.skip()] * (len(compare.VIEWS) + 1)
-    opened = page.call("translation_compare", "redraw", run.id, Look(of=run.id, open=2).note(), marks, asking())
+    opened = page.call("result_view", "redraw", run.id, Look(of=run.id, open=2).note(), marks, asking(), within=VIEW)
     sent = [name for name, pane in zip(compare.VIEWS, opened, strict=False) if isinstance(pane, str)]
     assert sent == ["reader", "segments"]
     other = put(page.service, sample)
-    fresh = page.call("translation_compare", "redraw", other.id, "{}", marks, asking())
+    fresh = page.call("result_view", "redraw", other.id, "{}", marks, asking(), within=VIEW)
     assert all(isinstance(pane, str) for pane in fresh)
 
 
 def test_a_look_at_an_earlier_run_is_not_used_for_this_one(page: Page, shell: PageShell, sample: Path) -> None:
     run = put(page.service, sample)
-    panes = compare.drawing(shell, asking(), run.id, Look(of="another", open=2, search="zzz").note())
+    panes = compare.READER.drawing(shell, asking(), run.id, Look(of="another", open=2, search="zzz").note())
     drawn = dict(zip(compare.VIEWS, panes, strict=True))
     assert drawn["reader"] == "" and "12 of 12 segments" in drawn["segments"]
 
@@ -289,17 +291,17 @@ def test_a_look_at_an_earlier_run_is_not_used_for_this_one(page: Page, shell: Pa
 def test_files_that_are_gone_are_told_in_place_of_the_verdict(page: Page, shell: PageShell, sample: Path) -> None:
     run = put(page.service, sample)
     (run.path / "artifacts" / "segments.jsonl").unlink()
-    panes = compare.drawing(shell, asking(), run.id, "{}")
+    panes = compare.READER.drawing(shell, asking(), run.id, "{}")
     assert "segments.jsonl is missing" in panes[0] and panes[1:] == [""] * (len(compare.VIEWS) - 1)
 
 
 def test_presses_lead_from_the_matrix_to_a_segment(page: Page, shell: PageShell, sample: Path) -> None:
     run, note = put(page.service, sample), "{}"
-    panes = dict(zip(compare.VIEWS, compare.drawing(shell, asking(), run.id, note), strict=True))
+    panes = dict(zip(compare.VIEWS, compare.READER.drawing(shell, asking(), run.id, note), strict=True))
     for pane, act in (("verdict", "metric"), ("pairs", "pair"), ("segments", "open"), ("parts", "bucket")):
         key = acts(panes[pane], act)[-1]
-        note = compare.after(shell, asking(), run.id, note, {"act": act, "key": key})
-        panes = dict(zip(compare.VIEWS, compare.drawing(shell, asking(), run.id, note), strict=True))
+        note = compare.READER.after(shell, asking(), run.id, note, {"act": act, "key": key})
+        panes = dict(zip(compare.VIEWS, compare.READER.drawing(shell, asking(), run.id, note), strict=True))
     now = look(note, run.id)
     assert now.metric == "chrf" and now.pair and now.open >= 0 and now.bucket and now.of == run.id
     assert "mt-grams" in panes["grams"] and panes["reader"] and len(acts(panes["segments"], "unchip")) == 2
@@ -309,10 +311,10 @@ def test_the_keys_go_along_the_list_and_stop_at_its_ends(page: Page, shell: Page
     run, note, seen = put(page.service, sample), Look(sort="index").note(), []
     note = Look(of=run.id, sort="index").note()
     for _ in range(14):
-        note = compare.after(shell, asking(), run.id, note, {"act": "step", "value": "1"})
+        note = compare.READER.after(shell, asking(), run.id, note, {"act": "step", "value": "1"})
         seen.append(look(note).open)
     assert seen == [*range(12), 11, 11]
-    assert look(compare.after(shell, asking(), run.id, note, {"act": "step", "value": "-1"})).open == 10
+    assert look(compare.READER.after(shell, asking(), run.id, note, {"act": "step", "value": "-1"})).open == 10
 
 
 def test_a_comparison_handed_over_is_shown_and_texts_are_held(page: Page, sample: Path) -> None:
@@ -325,7 +327,7 @@ def test_a_comparison_handed_over_is_shown_and_texts_are_held(page: Page, sample
 
 
 def test_every_handler_is_private_and_refusals_are_shown(page: Page) -> None:
-    blocks = list(page.handlers("panels.translation_compare"))
+    blocks = [block for module in ("translation_compare", *SHARED) for block in page.handlers(f"panels.{module}")]
     assert len(blocks) > 12 and {block.api_visibility for block in blocks} == {"private"}
     for block in blocks:
         if hasattr(block.fn, "__wrapped__") and {e for _, e in block.targets} & {"click", "select", "upload"}:

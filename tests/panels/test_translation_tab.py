@@ -8,22 +8,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import gradio as gr
 import pytest
 
 from panels import translation as tab
 from panels import translation_files as files
 from panels import translation_models as models
 from panels.translation_desk import Handed, handed
-from tests.panels.test_dialogue_wiring import ANN, BOB, COOKIE, OTHER, Page, asking, noting
-from tests.panels.translation_runs import put, put_curve, put_training
+from tests.panels.test_dialogue_wiring import ANN, BOB, Page, noting
+from tests.panels.translation_runs import put_curve, put_training
 from workbench import registry, text
 from workbench import shell as page_shell
 from workbench.contract import MissingResource, UserError
 from workbench.hub import parse
 from workbench.hub_local import locate
-from workbench.service import Service
-from workbench.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +28,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """One page for all tests of this file."""
     with noting(tmp_path_factory.mktemp("translation")) as built:
         yield built
-
-
-@pytest.fixture
-def shell(settings: Settings) -> page_shell.PageShell:
-    """A shell over an empty home."""
-    return page_shell.PageShell(Service(settings))
 
 
 # --- the tab -------------------------------------------------------------------------------------------------------
@@ -53,45 +44,6 @@ def test_every_task_of_translation_can_be_shown_in_it() -> None:
     jobs = [name for name in tasks if registry.task(name).kind == "job"]
     for name in jobs:
         assert sum(name.startswith(begin) for view in tab.VIEWS.values() for begin in view) == 1, name
-
-
-@pytest.mark.parametrize(("task", "view"), [("common.compare.v1", "compare"), ("common.translate.v1", "translate"),
-                                            ("sm2.train.v1", "train"), ("sm2.curve.v1", "train"),
-                                            ("sm2.states.v1", "compare"), ("sweetiechat.train.v1", "compare")])
-def test_a_run_is_shown_in_the_view_of_its_task(shell: page_shell.PageShell, task: str, view: str) -> None:
-    run = put(shell.service.settings, task, {}, None)
-    shell.service.index.sync()
-    assert tab.opening(shell, run.id, asking(COOKIE)) == view
-    assert tab.opening(shell, run.id, asking(OTHER)) == "compare", "somebody else's run is not shown"
-
-
-@pytest.mark.parametrize("run_id", ["", "20260101T000000-abcdef", "../../etc", "x" * 500])
-def test_an_address_without_a_run_opens_the_first_view(shell: page_shell.PageShell, run_id: str) -> None:
-    assert tab.opening(shell, run_id, asking()) == "compare"
-
-
-def by_address(page: Page, run_id: str) -> list:
-    """What the tab itself (not one of its views) answers when the page is opened with a run."""
-    block = next(b for b in page.handlers("panels.translation") if b.fn.__module__ == "panels.translation"
-                 and b.fn.__name__ == "opened")
-    found = block.fn(f"?tab=translation&run={run_id}" if run_id else "?", asking())
-    assert len(found) == len(block.outputs)
-    return found
-
-
-def test_the_address_of_a_run_chooses_the_view_and_fills_its_note(page: Page) -> None:
-    run = put_training(page.service.settings)
-    page.service.index.sync()
-    modes, *notes = by_address(page, run.id)
-    assert isinstance(modes, gr.Tabs) and modes.selected == "train"
-    assert notes[list(tab.VIEWS).index("train")] == run.id
-    assert [note for note in notes if isinstance(note, str)] == [run.id]
-
-
-def test_opening_the_page_without_a_run_chooses_nothing(page: Page) -> None:
-    modes, *notes = by_address(page, "")
-    assert not isinstance(modes, gr.Tabs), "somebody may have chosen a view already"
-    assert "" not in notes, "and started a run"
 
 
 def test_every_handler_of_the_tab_is_private(page: Page) -> None:

@@ -29,27 +29,11 @@ from workbench.contract import UserError
 from workbench.fields import from_json, to_json
 from workbench.files import append_line, write_json
 from workbench.runs import Run
-from workbench.service import Service
-from workbench.settings import Settings
 from workbench.text import say
 
 
 def english(key: str, **values: object) -> str:
     return say("en", key, **values)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def shell(settings: Settings) -> page_shell.PageShell:
-    return page_shell.PageShell(Service(settings))
-
-
-@pytest.fixture
-def started(shell: page_shell.PageShell, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict, dict]]:
-    """What would have been started."""
-    made: list[tuple[str, dict, dict]] = []
-    monkeypatch.setattr(shell.service, "submit",
-                        lambda task, fields, **more: made.append((task, dict(fields), more)) or f"r-{len(made)}")
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -443,7 +427,7 @@ def test_buttons_reach_the_run(page: Page) -> None:
     page.call("run_controls", "stop", run.id, asking())
     page.call("run_controls", "proceed", run.id, asking())
     assert page.cancelled[-1] == page.resumed[-1] == run.id
-    listed = page.call("translation_train", "list_runs", run.id, asking())
+    listed = page.call("run_list", "list_runs", run.id, asking(), within="translation/train")
     assert listed["value"] == run.id and run.id in [run_id for _, run_id in listed["choices"]]
 
 

@@ -14,7 +14,8 @@ from workbench.contract import UserError
 class Parrot:
     """The interface of an engine: requests are generators that are advanced in turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        self._options = dict(options or {})
         self._work: dict[str, Iterator[Any]] = {}
         self._dropped = 0
         self._held: list[bytes] = []
@@ -48,6 +49,9 @@ class Parrot:
 
     def echo(self, text: str) -> Iterator[Any]:
         yield {"result": text}
+
+    def resource(self, reference: str) -> Iterator[Any]:
+        yield {"result": str(self._options["resource"](reference))}
 
     def dropped(self) -> Iterator[Any]:
         yield {"result": self._dropped}
@@ -86,4 +90,4 @@ def load(path: str, options: Mapping[str, Any]) -> Parrot:
         raise UserError("The parrot is dead.", advice="Take another one.")
     if Path(path, "slow").exists():
         time.sleep(0.8)
-    return Parrot()
+    return Parrot(options)

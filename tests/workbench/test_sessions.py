@@ -385,3 +385,35 @@ def test_the_stand_in_keeps_to_what_the_engine_offers() -> None:
 
     assert all(hasattr(Engine, name) for name in ("submit", "cancel", "step", "busy"))
     assert all(hasattr(parrot.Parrot, name) for name in ("submit", "cancel", "step", "busy"))
+
+
+@pytest.mark.parametrize(("config", "loader"), [
+    ('{"model_type": "whisper"}', "backends.common.speech.serve:load"),
+    ('{"model_type": "blsp_emo", "setup": {}}', "backends.blsp_emo.serve:load"),
+    ('{"model_type": "llama"}', sessions.LOADER), ('{"model_type": ["whisper"]}', sessions.LOADER),
+    ("{}", sessions.LOADER), ("[]", sessions.LOADER), ("{", sessions.LOADER), (None, sessions.LOADER)])
+def test_what_opens_a_model_is_its_type(tmp_path: Path, config: str | None, loader: str) -> None:
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    assert sessions.loader_of(tmp_path) == loader
+
+
+def test_every_server_can_be_imported() -> None:
+    from workbench import registry
+    from workbench.contract import load
+
+    for dotted in (*registry.SERVERS.values(), sessions.LOADER):
+        assert callable(load(dotted)), dotted
+
+
+def test_a_model_that_is_made_of_others_finds_them_by_the_callers_settings(model, tmp_path: Path) -> None:
+    """The process has the settings of who started it, its models folder too, whatever its own environment says."""
+    settings, reference = model
+    line = sessions.connect(settings, reference)
+    assert result(line, "resource", reference=reference) == reference.removeprefix("path:")
+    with pytest.raises(UserError, match="nothing at"):
+        ask(line, "resource", reference=f"path:{tmp_path / 'none'}")
+    sessions.unload(settings, reference)
+    offline = Settings(home=settings.home, models_cache=tmp_path / "empty", offline=True, threads=1)
+    with pytest.raises(UserError, match="offline"):
+        ask(sessions.connect(offline, reference), "resource", reference="package:whisper-tiny-en")

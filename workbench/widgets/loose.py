@@ -24,6 +24,11 @@ def tables(value: Json) -> tuple[Mapping[str, Json], ...]:
     return tuple(entry for entry in listed(value) if isinstance(entry, Mapping))
 
 
+def pairs(value: Json) -> tuple[tuple[str, str], ...]:
+    """The pairs in a list, as texts: (words, value) of something to choose from; other entries are left out."""
+    return tuple((str(pair[0]), str(pair[1])) for pair in map(listed, listed(value)) if len(pair) == 2)
+
+
 def finite(value: Json) -> TypeGuard[float]:
     """Whether it is a number that one can count and draw with (true and false are none)."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
