@@ -32,7 +32,7 @@ def rows(path: Path) -> list:
         ("x.json", b"\x00\x01\x02[1]", "binary file or UTF-16 (byte 0 at position 0)"),
         ("x.json", "[1]".encode("utf-16"), "binary file or UTF-16"),
         ("x.xlsx", b"PK\x03\x04rest", "a zip archive or an Office file, not plain text"),
-        ("x.json.gz", gzip.compress(b"[]"), "a gzip archive"),
+        ("x.json.gz", gzip.compress(b"[]", mtime=0), "a gzip archive"),
         ("x.pdf", b"%PDF-1.7 ...", "a PDF"),
         ("x.parquet", b"PAR1....", "a Parquet file"),
         ("x.sqlite", b"SQLite format 3", "a database"),

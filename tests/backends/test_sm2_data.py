@@ -16,7 +16,7 @@ from tests.backends.sm2_cases import LANGUAGE, some
 from workbench.context import MemoryContext
 from workbench.contract import UserError
 
-SPOILT = gzip.compress(b"".join(b"line %d\n" % (i * 7919 % 10_007) for i in range(20_000)))
+SPOILT = gzip.compress(b"".join(b"line %d\n" % (i * 7919 % 10_007) for i in range(20_000)), mtime=0)
 TEXT = ["Der Hund schläft unter dem Tisch.", "The dog sleeps under the table.", "我们去北京。", "it's a test"] * 20
 
 
