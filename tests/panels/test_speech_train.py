@@ -612,8 +612,9 @@ def test_buttons_reach_the_run_and_the_other_views(page: Page) -> None:
 
 
 def test_what_a_person_does_goes_through_the_queue(page: Page) -> None:
-    blocks = list(page.handlers("panels.speech_train"))
-    assert len(blocks) >= 8 and {block.api_visibility for block in blocks} == {"private"}
+    shared = ("run_list", "run_controls")
+    blocks = [block for module in ("speech_train", *shared) for block in page.handlers(f"panels.{module}")]
+    assert len(blocks) > 12 and {block.api_visibility for block in blocks} == {"private"}
     for block in blocks:
         events = {event for _, event in block.targets}
         if hasattr(block.fn, "__wrapped__") and events & {"click", "select", "upload", "input"}:

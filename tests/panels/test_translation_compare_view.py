@@ -215,7 +215,7 @@ def test_a_run_that_is_not_done_says_what_it_is(
     assert words in looks["strip"] or state["status"] in ("queued", "running")
     assert (looks["stop"], looks["continue"], looks["done"]) == (stop, again, "") or state["status"] == "running"
     parsed(looks["strip"])
-    others = work.looks(load_run(run.path), [], False, "en")
+    others = work.looks(load_run(run.path), [], BOB, "en")
     assert others["stop"] is others["continue"] is False
 
 
